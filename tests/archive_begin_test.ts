@@ -4,16 +4,29 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Archiver } from "../src/archive/archiver.ts";
 import { LogView } from "../src/archive/log_view.ts";
-import { MemoryStore } from "../src/archive/mod.ts";
-import { ArchivedLog, PATH } from "./archived_log.ts";
+import { MemoryStore, type ObjectBody } from "../src/archive/mod.ts";
+import { WalLog, WalLogError } from "../mod.ts";
+import { copyFiles } from "./archive_machine.ts";
+import { ArchivedLog, PATH, textEntry } from "./archived_log.ts";
 
-/** A store that calls back before it lists the objects of generations. */
+/** A store that calls back before it lists the objects of generations and before it writes, and that can fail. */
 class ListedStore extends MemoryStore {
   onList: () => Promise<void> = () => Promise.resolve();
+  onPut: (key: string) => Promise<void> | undefined = () => undefined;
+  /** The number of writes before all others fail. */
+  writes = Infinity;
+  /** A key that no list shows. */
+  hidden = "";
 
   override async *list(prefix: string) {
     if (prefix === "generations/") await this.onList();
-    yield* super.list(prefix);
+    for await (const object of super.list(prefix)) if (object.key !== this.hidden) yield object;
+  }
+
+  override async put(key: string, body: ObjectBody): Promise<void> {
+    if (--this.writes < 0) throw new WalLogError("STORE", "Cannot write: the connection was lost");
+    await this.onPut(key);
+    await super.put(key, body);
   }
 }
 
@@ -44,6 +57,76 @@ describe("an archiver that starts", () => {
     await second.step();
     assert.equal(second.archivedIndex, archived.log.lastIndex);
     await archived.requireSame();
+  });
+
+  it("continues the upload of one that was stopped", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(1000);
+    archived.prove();
+    store.writes = 4;
+    await assert.rejects(archived.archiver.step(), { code: "STORE" });
+    const { bytes } = archived.archiver.counts;
+    store.writes = Infinity;
+    // It does not count before it is complete.
+    await assert.rejects(archived.restored(), { code: "NOT_FOUND" });
+    const next = archived.newArchiver();
+    await next.step();
+    const total = [...store.objects.values()].reduce((sum, { length }) => sum + length, 0);
+    assert(bytes > total / 10 && next.counts.bytes <= total - bytes, `wrote ${next.counts.bytes} of ${total}`);
+    await archived.requireSame();
+  });
+
+  it("goes on without an upload that does not match the log", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(100);
+    await archived.archive();
+    // A copy of the log goes another way, and its upload is interrupted.
+    archived.log.closeSync();
+    copyFiles(archived.disk, PATH, "/copy.wal");
+    archived.reopen("closed");
+    const copy = WalLog.openSync("/copy.wal", { fileSystem: archived.disk.fileSystem, segmentBytes: 4096 });
+    copy.append(Array.from({ length: 300 }, (_, i) => textEntry(101 + i, 2, "other")));
+    copy.syncSync();
+    archived.disk.idle();
+    copy.syncSync();
+    store.writes = 3;
+    await assert.rejects(archived.newArchiver("/copy.wal").step(), { code: "STORE" });
+    store.writes = Infinity;
+    assert([...store.objects.keys()].some((key) => key.startsWith("generations/00000002/segments/")));
+    archived.append(300, 3);
+    await archived.archive();
+    await archived.requireSame();
+  });
+
+  it("stops an upload that another one has taken over", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(1000);
+    archived.prove();
+    store.onPut = (key) => {
+      if (!key.includes("/segments/")) return;
+      store.onPut = () => undefined;
+      return archived.newArchiver().step();
+    };
+    await assert.rejects(archived.archiver.step(), { code: "FENCED" });
+    assert.equal([...store.objects.keys()].filter((key) => /^generations\/00000001\/seg/.test(key)).length, 1);
+    await archived.requireSame();
+  });
+
+  it("writes no second base to a generation", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(10);
+    archived.prove();
+    store.writes = 0;
+    await assert.rejects(archived.archiver.step(), { code: "STORE" });
+    store.writes = Infinity;
+    // A list that is out of date does not show the claim.
+    store.hidden = "claims/00000001";
+    await archived.archiver.step();
+    assert.equal(archived.archiver.generation, 2);
   });
 
   it("compares once more if the archive is ahead of the log", async () => {

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { historyOf, surveyStore } from "../src/archive/history.ts";
-import { type Base, baseKey, claimKey, pieceKey } from "../src/archive/keys.ts";
+import { historyOf } from "../src/archive/history.ts";
+import { surveyStore } from "../src/archive/survey.ts";
+import { type Base, baseKey, claimKey, completeKey, pieceKey } from "../src/archive/keys.ts";
 import { bodyOf, MemoryStore } from "../src/archive/mod.ts";
 
 const BLOCK = 16384;
@@ -15,6 +16,11 @@ class Keys {
   async base(generation: number, base?: Base): Promise<this> {
     await this.store.put(claimKey(generation), bodyOf(new Uint8Array()));
     await this.store.put(baseKey(generation, base), bodyOf(new Uint8Array()));
+    return await this.complete(generation);
+  }
+
+  async complete(generation: number): Promise<this> {
+    await this.store.put(completeKey(generation), bodyOf(new Uint8Array()));
     return this;
   }
 
@@ -22,7 +28,16 @@ class Keys {
   async pieces(generation: number, number: number, baseLsn: number, ...ends: [number, number][]): Promise<this> {
     for (const [from, to] of ends) {
       const segment = { number, baseLsn, first: number * 10, salt: BigInt(number) };
-      const span = { from, to, floor: number * 10, next: number * 10 + 10, snapshot: 0, archived: 0, time: 0 };
+      const span = {
+        from,
+        to,
+        floor: number * 10,
+        next: number * 10 + 10,
+        snapshot: 0,
+        archived: 0,
+        complete: false,
+        time: 0,
+      };
       await this.store.put(pieceKey(generation, segment, span, 7n), bodyOf(new Uint8Array(to - from)));
     }
     return this;
@@ -80,12 +95,11 @@ describe("the history of an archive", () => {
     assert.deepEqual(await keys.history(1), [first, [2, [17000, 18000], 18000, false], [3, [17000], 17000, false]]);
   });
 
-  it("is that of the newest generation with a base", async () => {
+  it("is that of the newest complete generation", async () => {
     const keys = await new Keys().base(1);
     await keys.pieces(1, 1, 0, [0, 20000]);
     await keys.pieces(2, 1, 0, [0, 30000]);
     assert.deepEqual(await keys.history(), [[1, [20000], 20000, false]]);
-    assert.deepEqual(await keys.history(2), []);
     await keys.base(3);
     assert.deepEqual(await keys.history(), []);
   });

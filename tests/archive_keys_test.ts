@@ -6,6 +6,7 @@ import {
   baseKey,
   claimedGeneration,
   claimKey,
+  completeKey,
   identityKey,
   pieceKey,
   readKey,
@@ -16,7 +17,16 @@ import { sharedCodec } from "../src/codec/pool.ts";
 import { Random } from "../src/testing/mod.ts";
 
 const SEGMENT = { number: 12, baseLsn: 65536, first: 7, salt: 0x0123456789abcdefn };
-const SPAN = { from: 16384, to: 20480, floor: 5, next: 120, snapshot: 3, archived: 2, time: 1767225600037 };
+const SPAN = {
+  from: 16384,
+  to: 20480,
+  floor: 5,
+  next: 120,
+  snapshot: 3,
+  archived: 2,
+  complete: true,
+  time: 1767225600037,
+};
 
 describe("the keys of an archive", () => {
   it("name a piece and everything about it", () => {
@@ -25,7 +35,7 @@ describe("the keys of an archive", () => {
       key,
       "generations/00000003/segments/000000000012-0000000000065536-0000000000000007-0123456789abcdef/" +
         "0000000000016384-0000000000020480-0000000000000005-0000000000000120-0000000000000003-" +
-        "0000000000000002-001767225600037-000000000000fedc",
+        "0000000000000002-1-001767225600037-000000000000fedc",
     );
     const piece = { key, generation: 3, segment: SEGMENT, ...SPAN, checksum: 0xfedcn };
     assert.deepEqual(readKey(key, 4096), { kind: "piece", piece });
@@ -43,6 +53,8 @@ describe("the keys of an archive", () => {
     assert.equal(baseKey(7, base), `generations/00000007/base/${limit}`);
     assert.deepEqual(readKey(baseKey(7, base), 0), { kind: "base", generation: 7, base });
     assert.deepEqual(readKey(baseKey(7, undefined), 0), { kind: "base", generation: 7, base: undefined });
+    assert.equal(completeKey(7), "generations/00000007/complete");
+    assert.deepEqual(readKey(completeKey(7), 0), { kind: "complete", generation: 7 });
     const cluster = "0123456789abcdef".repeat(2);
     const key = identityKey(7, "f".repeat(32), cluster);
     assert.deepEqual(readKey(key, 72), { kind: "identity", identity: { key, generation: 7, cluster } });

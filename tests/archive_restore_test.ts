@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { historyOf, surveyStore } from "../src/archive/history.ts";
+import { historyOf } from "../src/archive/history.ts";
+import { surveyStore } from "../src/archive/survey.ts";
 import { MemoryStore, restore } from "../src/archive/mod.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";

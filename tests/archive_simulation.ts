@@ -21,8 +21,8 @@ interface Promised {
   /** The first number of the state: a log can be in the same state again. */
   readonly number: number;
   readonly state: string;
-  /** The number of generations that counted then. */
-  readonly bases: number;
+  /** The generation of the archiver. */
+  readonly generation: number;
 }
 
 /** A history. */
@@ -143,7 +143,7 @@ class ArchiveSimulation {
     // The restored state is the archived one. No later restore may show an earlier one.
     const number = await this.check(machine);
     assert(number >= proven, `state ${proven} was proven before the step, and the archive has ${number}`);
-    this.promised = this.promise(machine.states, machine.states[number]!);
+    this.promised = this.promise(machine, machine.states[number]!);
     this.store.faults = faults;
     await this.rest(machine);
   }
@@ -152,10 +152,11 @@ class ArchiveSimulation {
    * Forgets what was archived of a log if a copy of it has taken over that went another way. It may do so only with a
    * history of its own, which begins with a snapshot that covers the archived entries.
    */
-  private release({ states, log }: Machine): void {
+  private release({ states, log }: Pick<Machine, "states" | "log">): void {
     const { promised } = this;
     if (promised === undefined || states[promised.number] === promised.state) return;
-    const restarts = this.bases().slice(promised.bases).filter((key) => key.includes("/base/00000000-"));
+    const later = this.bases().filter((key) => Number(key.split("/")[1]) > promised.generation);
+    const restarts = later.filter((key) => key.includes("/base/00000000-"));
     assert(restarts.length > 0, "a copy of the log has gone on with the history of the other");
     assert(log.snapshotIndex > 0);
     this.promised = undefined;
@@ -167,8 +168,8 @@ class ArchiveSimulation {
     return [...this.store.memory.objects.keys()].filter((key) => key.includes("/base/")).sort();
   }
 
-  private promise(states: readonly string[], state: string): Promised {
-    return { number: states.indexOf(state), state, bases: this.bases().length };
+  private promise({ states, archiver: { generation } }: Pick<Machine, "states" | "archiver">, state: string): Promised {
+    return { number: states.indexOf(state), state, generation };
   }
 
   /** What `archive()` does after a step. */
@@ -211,13 +212,13 @@ class ArchiveSimulation {
     const extra = { ...this.random.pick(this.machines) };
     extra.archiver = this.newArchiver(extra.path);
     const actors = [...this.machines, extra].map((machine) => {
-      const { proven, states } = machine;
+      const { proven, states, archiver } = machine;
       const state = states[proven]!;
       return async () => {
         if (!await this.stepOnce(machine) || this.isStale) return;
         // Another archiver may take over at once. It must have what was proven before this step.
         this.release({ ...machine, states });
-        const promised = this.promise(states, state);
+        const promised = this.promise({ states, archiver }, state);
         if (this.promised === undefined || this.promised.number < promised.number) this.promised = promised;
         this.count("archived together");
       };

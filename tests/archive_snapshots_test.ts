@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
-import { historyOf, surveyStore } from "../src/archive/history.ts";
+import { historyOf } from "../src/archive/history.ts";
+import { surveyStore } from "../src/archive/survey.ts";
 import { MemoryStore, type ObjectBody, type ObjectRange } from "../src/archive/mod.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { ArchivedLog } from "./archived_log.ts";

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
-import { historyOf, surveyStore } from "../src/archive/history.ts";
+import { historyOf } from "../src/archive/history.ts";
+import { surveyStore } from "../src/archive/survey.ts";
 import { pieceKey } from "../src/archive/keys.ts";
 import { MemoryStore, type ObjectBody, type PutResult } from "../src/archive/mod.ts";
 import { addToChecksum } from "../src/archive/object_checksum.ts";

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryStore } from "../src/archive/mod.ts";
+import { surveyStore } from "../src/archive/survey.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { ArchivedLog } from "./archived_log.ts";
 
@@ -80,6 +81,31 @@ describe("verifying an archive", () => {
     assert.equal(verdict, "corrupt");
     assert.deepEqual(damage.map(({ firstIndex }) => firstIndex), [3]);
     await assert.rejects(archived.restored(), { code: "CORRUPT" });
+  });
+
+  it("reports a missing claim, base or mark", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    for (let i = 0; i < 2; i++) {
+      archived.append(2);
+      await archived.archive();
+    }
+    const [base] = [...store.objects.keys()].filter((key) => key.includes("/base/"));
+    for (const key of ["claims/00000001", "generations/00000001/complete", base!]) {
+      const bytes = store.objects.get(key)!;
+      store.objects.delete(key);
+      const { damage, verdict } = await verifyArchive(store);
+      assert.equal(verdict, "corrupt");
+      const [{ reason, lastIndex, key: named }] = damage as [(typeof damage)[number]];
+      assert.deepEqual([damage.length, reason, lastIndex, key.startsWith(named)], [1, "missing", 0, true]);
+      if (key === base) await assert.rejects(archived.restored(), { code: "CORRUPT", message: /base/ });
+      else await archived.requireSame();
+      store.objects.set(key, bytes);
+    }
+    // The generation of a lost claim is not claimed again.
+    store.objects.delete("claims/00000001");
+    assert.equal((await surveyStore(store)).claimed, 1);
+    await assert.rejects(archived.newArchiver().step(), { code: "CORRUPT", message: /the claim claims\/00000001/ });
   });
 
   it("does not report a piece that is written while the objects are listed", async () => {

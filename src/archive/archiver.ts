@@ -14,9 +14,9 @@ import { snapshotName } from "../format/snapshot_name.ts";
 import { sharedCodec } from "../codec/pool.ts";
 import { errorCode } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
-import { beginGeneration } from "./begin.ts";
+import { beginGeneration, type Starter } from "./begin.ts";
 import { type OwnClaim, probeStore, requireUnfenced } from "./claims.ts";
-import { type ArchivedSnapshot, baseKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
+import { type ArchivedSnapshot, completeKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { mergedPiece, type OwnPiece, OwnPieces, type PlannedPiece } from "./own_pieces.ts";
@@ -45,14 +45,15 @@ export class Archiver {
   private readonly view: LogView;
   private readonly token: string;
   private readonly options: RequestOptions;
+  private readonly starter: Starter;
   private position: Position = NOTHING_ARCHIVED;
   /** The snapshots that earlier generations have archived. */
   private earlier: readonly ArchivedSnapshot[] = [];
   /** The snapshot that this archiver has archived, or found in the archive; index 0 if there is none. */
   private snapshot = { index: 0, term: 0 };
   private identity = "";
-  /** The key of the generation's base, until it is written. */
-  private missingBase: string | undefined;
+  /** Whether everything that was durable at some time is archived. Then the generation counts. */
+  private isComplete = false;
   private probes = 0;
   /** The pieces that this archiver has written, by segment. Those of segments that are merged are forgotten. */
   private own: OwnPieces[] = [];
@@ -68,6 +69,7 @@ export class Archiver {
     this.view = view;
     this.token = token;
     this.options = { signal };
+    this.starter = { store, view, token, options: this.options, tried: 0 };
   }
 
   /** The log. */
@@ -97,9 +99,8 @@ export class Archiver {
     if (this.generation > 0 || view.uuid === undefined) return;
     // A new name each time, because a delete of an earlier attempt can take effect late.
     await probeStore(store, `${token}-${++this.probes}`, options);
-    const { generation, position, base, snapshots } = await beginGeneration({ store, view, token, options });
+    const { generation, position, snapshots } = await beginGeneration(this.starter);
     this.position = position;
-    this.missingBase = baseKey(generation, base);
     this.generation = generation;
     this.earlier = snapshots;
   }
@@ -119,13 +120,17 @@ export class Archiver {
     const pending = this.pending();
     if (pending.length > 0) await this.putSnapshot();
     try {
-      for (const { segment, from } of pending) await this.putPiece(segment, from);
+      for (const [i, { segment, from }] of pending.entries()) {
+        // An upload of many segments takes long. It is in vain if another archiver has taken over.
+        if (i > 0) await requireUnfenced(this.claim);
+        await this.putPiece(segment, from);
+      }
     } catch (error) {
       // Compaction has deleted a segment that was not archived. The snapshot covers it.
       if (errorCode(error) === "ENOENT") view.recoverNext();
       throw error;
     }
-    await this.putBase();
+    await this.complete();
     await requireUnfenced(this.claim);
     this.archivedIndex = durableIndex;
     view.forget(this.position.number);
@@ -143,14 +148,11 @@ export class Archiver {
     });
   }
 
-  /**
-   * Writes the base, which makes the generation count. Everything that the previous generation had must be archived
-   * first.
-   */
-  private async putBase(): Promise<void> {
-    if (this.missingBase === undefined) return;
-    await this.put(this.missingBase, bodyOf(new Uint8Array()));
-    this.missingBase = undefined;
+  /** Makes the generation count. Everything that the previous generation had must be archived first. */
+  private async complete(): Promise<void> {
+    if (this.isComplete) return;
+    await this.put(completeKey(this.generation), bodyOf(new Uint8Array()));
+    this.isComplete = true;
   }
 
   private async putIdentity(): Promise<void> {
@@ -203,7 +205,12 @@ export class Archiver {
     const { span, checksum, body } = await verifyPiece(this.view.fileSystem, segment, from, to, start);
     const { next, snapshot } = span;
     const archived = archivedAt(snapshot);
-    const key = pieceKey(this.generation, segmentId(segment.header), { ...span, archived }, checksum);
+    const key = pieceKey(
+      this.generation,
+      segmentId(segment.header),
+      { ...span, archived, complete: this.isComplete },
+      checksum,
+    );
     try {
       await this.put(key, body);
     } finally {

@@ -7,10 +7,11 @@
 import { Buffer } from "node:buffer";
 import { WalLogError } from "../api/errors.ts";
 import { claimGeneration, readClaim } from "./claims.ts";
-import { type History, historyOf, surveyStore } from "./history.ts";
-import type { ArchivedSnapshot, Base } from "./keys.ts";
+import { type History, historyOf, newestComplete } from "./history.ts";
+import { type Survey, surveyStore } from "./survey.ts";
+import { type ArchivedSnapshot, baseKey, claimKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
-import type { ObjectStore, RequestOptions } from "./object_store.ts";
+import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { type Beginning, findBeginning, NOTHING_ARCHIVED, type Position } from "./takeover.ts";
 
 /** The number of times to compare an archive with a log that other archivers archive too. */
@@ -24,6 +25,8 @@ export interface Starter {
   /** A random name of the archiver. */
   readonly token: string;
   readonly options: RequestOptions;
+  /** The highest generation that it has claimed. It claims another one after a failure, so each has one base. */
+  tried: number;
 }
 
 /** A claimed generation. */
@@ -31,14 +34,12 @@ export interface Begun {
   readonly generation: number;
   /** The position in the log at which it continues. */
   readonly position: Position;
-  /** The history that it continues; `undefined` if it has a history of its own. */
-  readonly base: Base | undefined;
   /** The snapshots of that history. */
   readonly snapshots: readonly ArchivedSnapshot[];
 }
 
 /**
- * Claims a generation.
+ * Claims a generation, and writes its base.
  *
  * @param starter The archiver.
  * @returns The generation.
@@ -49,13 +50,15 @@ export async function beginGeneration(starter: Starter): Promise<Begun> {
   // Compare before the claim, so that the archiver of another log does not stop the right one.
   const { claimed } = await compare(starter);
   const claim = { layout: 1, token, uuid: uuidOf(view), milliseconds: view.fileSystem.now() } as const;
-  const generation = await claimGeneration(store, claimed, claim, options);
+  const generation = starter.tried = await claimGeneration(store, Math.max(claimed, starter.tried), claim, options);
   // Another archiver may have written before the claim.
   const { history, beginning } = await compare(starter);
-  if (beginning.kind === "restart") return { generation, position: NOTHING_ARCHIVED, base: undefined, snapshots: [] };
-  const { position, position: { number, salt, end } } = beginning;
-  const base = { parent: history.generation, number, salt, end };
-  return { generation, position, base, snapshots: history.snapshots };
+  const isRestart = beginning.kind === "restart";
+  const position = isRestart ? NOTHING_ARCHIVED : beginning.position;
+  const { number, salt, end } = position;
+  const base = isRestart ? undefined : { parent: history.generation, number, salt, end };
+  await store.put(baseKey(generation, base), bodyOf(new Uint8Array()), options);
+  return { generation, position, snapshots: isRestart ? [] : history.snapshots };
 }
 
 /** An archive, compared with a log. */
@@ -70,20 +73,45 @@ interface Comparison {
  * Compares the archive with the log. Another archiver of the same log may be ahead. So it lists the objects first, and
  * reads the log after that: a log has at least what was archived before.
  */
-async function compare({ store, view, options }: Starter): Promise<Comparison> {
+async function compare(starter: Starter): Promise<Comparison> {
+  const { store, view, options } = starter;
   for (let attempt = 1;; attempt++) {
     const survey = await surveyStore(store, options);
     await view.advance();
-    const history = historyOf(survey);
     try {
-      await requireSameLog(store, view, history.generation, options);
-      const beginning = await findBeginning(store, history, view, options);
+      const { history, beginning } = await compareNewest(starter, survey);
       return { claimed: survey.claimed, history, beginning };
     } catch (error) {
-      const isDiverged = error instanceof WalLogError && error.code === "DIVERGED";
-      if (!isDiverged || attempt === COMPARISONS_MAX) throw error;
+      if (!isDiverged(error) || attempt === COMPARISONS_MAX) throw error;
     }
   }
+}
+
+/**
+ * Finds the newest generation that the log continues: the newest complete one, or a newer one whose archiver was
+ * stopped before it had archived everything.
+ */
+async function compareNewest({ store, view, options }: Starter, survey: Survey) {
+  const newest = newestComplete(survey.generations);
+  const begun = [...survey.generations].filter(([number, { pieces }]) => number > newest && pieces.length > 0);
+  for (const generation of begun.map(([number]) => number).sort((a, b) => b - a)) {
+    const history = historyOf(survey, generation);
+    await requireSameLog(store, view, generation, options);
+    if (history.lostKeys.some(({ kind }) => kind === "base")) continue;
+    try {
+      const beginning = await findBeginning(store, history, view, options);
+      if (beginning.kind === "continue") return { history, beginning };
+    } catch (error) {
+      if (!isDiverged(error)) throw error;
+    }
+  }
+  const history = historyOf(survey, newest);
+  await requireSameLog(store, view, newest, options);
+  return { history, beginning: await findBeginning(store, history, view, options) };
+}
+
+function isDiverged(error: unknown): boolean {
+  return error instanceof WalLogError && error.code === "DIVERGED";
 }
 
 /** Fails if a generation belongs to another log. */
@@ -96,8 +124,13 @@ async function requireSameLog(
   if (generation === 0) return;
   const claim = await readClaim(store, generation, options);
   if (claim?.uuid === uuidOf(view)) return;
+  if (claim === undefined) {
+    const message = `Cannot archive the log at ${view.folder} to ${store.name}: the claim ${claimKey(generation)} is ` +
+      "missing, so the archive may be of another log; restore that object, or archive to another prefix";
+    throw new WalLogError("CORRUPT", message, { path: view.folder });
+  }
   const message = `Cannot archive the log at ${view.folder} to ${store.name}: the archive there is of another log, ` +
-    `${claim?.uuid}; archive to another prefix`;
+    `${claim.uuid}; archive to another prefix`;
   throw new WalLogError("DIVERGED", message, { path: view.folder });
 }
 

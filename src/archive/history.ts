@@ -10,97 +10,13 @@ import {
   type ArchivedIdentity,
   type ArchivedSnapshot,
   type Base,
-  claimedGeneration,
-  CLAIMS,
-  GENERATIONS,
+  claimKey,
+  completeKey,
+  generationPrefix,
   type Piece,
-  readKey,
   type SegmentId,
 } from "./keys.ts";
-import type { ObjectStore, RequestOptions } from "./object_store.ts";
-
-/** The objects of a generation. */
-export interface Generation {
-  /** Whether its base was written. Without it, nothing of the generation counts. */
-  hasBase: boolean;
-  /** Its base; `undefined` if it continues no other generation. */
-  base: Base | undefined;
-  readonly pieces: Piece[];
-  readonly snapshots: ArchivedSnapshot[];
-  readonly identities: ArchivedIdentity[];
-}
-
-/** The objects of an archive. */
-export interface Survey {
-  /** The highest generation that was claimed; 0 if none was. */
-  readonly claimed: number;
-  readonly generations: ReadonlyMap<number, Generation>;
-}
-
-/**
- * Lists the objects of an archive.
- *
- * @param store The store.
- * @param options A signal.
- * @returns The objects.
- */
-export async function surveyStore(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
-  let claimed = 0;
-  for await (const { key } of store.list(CLAIMS, options)) claimed = Math.max(claimed, claimedGeneration(key) ?? 0);
-  const generations = new Map<number, Generation>();
-  const of = (generation: number) => {
-    const known = generations.get(generation);
-    if (known !== undefined) return known;
-    const made: Generation = { hasBase: false, base: undefined, pieces: [], snapshots: [], identities: [] };
-    generations.set(generation, made);
-    return made;
-  };
-  for await (const { key, size } of store.list(GENERATIONS, options)) {
-    const read = readKey(key, size);
-    if (read.kind === "piece") of(read.piece.generation).pieces.push(read.piece);
-    else if (read.kind === "snapshot") of(read.snapshot.generation).snapshots.push(read.snapshot);
-    else if (read.kind === "identity") of(read.identity.generation).identities.push(read.identity);
-    else if (read.kind === "base") Object.assign(of(read.generation), { hasBase: true, base: read.base });
-  }
-  return { claimed, generations };
-}
-
-/** The number of attempts to list objects while an archiver merges them. */
-const CALM_ATTEMPTS_MAX = 20;
-
-/**
- * Lists the objects of an archive that may be in use. If an archiver merges pieces while they are listed, the list may
- * have neither all pieces nor the merged one. So the objects are listed again until nothing was deleted in between.
- *
- * @param store The store.
- * @param options A signal.
- * @returns The objects.
- * @throws {WalLogError} `CHANGING`, `STORE`.
- */
-export async function surveyInUse(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
-  let before = await surveyStore(store, options);
-  for (let attempt = 1; attempt < CALM_ATTEMPTS_MAX; attempt++) {
-    const survey = await surveyStore(store, options);
-    const keys = new Set(pieceKeys(survey));
-    const old = pieceKeys(before);
-    // A list may show a new piece, and not the one before it. So a loss counts only if nothing is new.
-    const isCertain = keys.size === old.length || historyOf(survey).lostTail === undefined;
-    if (isCertain && old.every((key) => keys.has(key))) return survey;
-    before = survey;
-  }
-  throw new WalLogError(
-    "CHANGING",
-    `Cannot list the archive in ${store.name}: an archiver merges its objects; try again`,
-  );
-}
-
-/** The keys of all pieces, and the numbers of the generations that have a base. */
-function pieceKeys({ generations }: Survey): string[] {
-  return [...generations].flatMap(([number, { hasBase, pieces }]) => [
-    ...pieces.map(({ key }) => key),
-    ...hasBase ? [String(number)] : [],
-  ]);
-}
+import type { Survey } from "./survey.ts";
 
 /** A segment in a history. */
 export interface HistorySegment {
@@ -113,6 +29,12 @@ export interface HistorySegment {
   readonly hasGap: boolean;
 }
 
+/** A missing object without entries, which other keys prove. For a base, the beginning of its key. */
+export interface LostKey {
+  readonly kind: "base" | "claim" | "mark";
+  readonly key: string;
+}
+
 /** The history of a generation. */
 export interface History {
   /** The generation; 0 if there is none. */
@@ -123,6 +45,8 @@ export interface History {
   readonly identities: readonly ArchivedIdentity[];
   /** The indexes of missing snapshots, as other keys prove, in order. */
   readonly lostSnapshots: readonly Index[];
+  /** The keys of missing claims, bases and marks. Without a base, it is not known which objects count. */
+  readonly lostKeys: readonly LostKey[];
   /** Frames that are missing after the last segment, as other keys prove. */
   readonly lostTail: Gap | undefined;
 }
@@ -131,22 +55,26 @@ export interface History {
  * The history of a generation.
  *
  * @param survey The objects.
- * @param wanted The generation. Default: the newest that has a history.
+ * @param wanted The generation. Default: the newest that is complete.
  * @returns Its history. It is empty if there is no such generation.
  */
-export function historyOf({ generations }: Survey, wanted?: number): History {
-  const complete = [...generations].filter(([, { hasBase }]) => hasBase).map(([number]) => number);
-  const generation = wanted ?? Math.max(0, ...complete);
+export function historyOf({ generations, claims }: Survey, wanted?: number): History {
+  const generation = wanted ?? newestComplete(generations);
   const pieces: Piece[] = [];
   const snapshots: ArchivedSnapshot[] = [];
   const identities: ArchivedIdentity[] = [];
   const limits: Base[] = [];
+  const lostKeys: LostKey[] = [];
   for (let at = generation; at > 0;) {
     const found = generations.get(at);
-    if (found?.hasBase !== true) break;
-    pieces.push(...found.pieces.filter((piece) => limits.every((limit) => isWithin(piece, limit))));
-    snapshots.push(...found.snapshots);
-    identities.push(...found.identities);
+    if (found === undefined && limits.length === 0) break;
+    if (!claims.has(at)) lostKeys.push({ kind: "claim", key: claimKey(at) });
+    if (found?.isComplete === true && !found.hasMark) lostKeys.push({ kind: "mark", key: completeKey(at) });
+    if (found?.hasBase !== true) lostKeys.push({ kind: "base", key: `${generationPrefix(at)}base/` });
+    if (found === undefined) break;
+    for (const piece of found.pieces) if (limits.every((limit) => isWithin(piece, limit))) pieces.push(piece);
+    for (const snapshot of found.snapshots) snapshots.push(snapshot);
+    for (const identity of found.identities) identities.push(identity);
     // A parent is always older. Otherwise the loop would not end.
     if (found.base === undefined || found.base.parent >= at) break;
     limits.push(found.base);
@@ -155,7 +83,40 @@ export function historyOf({ generations }: Survey, wanted?: number): History {
   const segments = orderSegments(chainsOf(pieces));
   const lostSnapshots = missingSnapshots(pieces, snapshots);
   const lostTail = lostAfter(segments.at(-1), pieces, limits);
-  return { generation, segments, snapshots, identities, lostSnapshots, lostTail };
+  return { generation, segments, snapshots, identities, lostSnapshots, lostKeys, lostTail };
+}
+
+/** The newest generation that is complete; 0 if there is none. */
+export function newestComplete(generations: Survey["generations"]): number {
+  return highest([...generations].filter(([, { isComplete }]) => isComplete).map(([number]) => number));
+}
+
+/** The highest of any number of numbers; 0 if there is none. */
+export function highest(numbers: readonly number[]): number {
+  return numbers.reduce((high, number) => Math.max(high, number), 0);
+}
+
+/**
+ * The history of a generation that has one.
+ *
+ * @param survey The objects.
+ * @param wanted The generation. Default: the newest that is complete.
+ * @param name The store, for messages.
+ * @returns Its history.
+ * @throws {WalLogError} `NOT_FOUND` if there is no such generation, `CORRUPT` if a base is missing.
+ */
+export function requireHistory(survey: Survey, wanted: number | undefined, name: string): History {
+  const history = historyOf(survey, wanted);
+  const lost = history.lostKeys.find(({ kind }) => kind === "base");
+  if (lost !== undefined) {
+    const message =
+      `Cannot restore from ${name}: the object with the key ${lost.key}... is missing, so it is not known ` +
+      "which history the generation continues; restore another generation";
+    throw new WalLogError("CORRUPT", message);
+  }
+  if (history.segments.length > 0) return history;
+  const which = wanted === undefined ? "there is no archive" : `there is no generation ${wanted}`;
+  throw new WalLogError("NOT_FOUND", `Cannot restore from ${name}: ${which}`);
 }
 
 /** The missing snapshots. A piece names the snapshot that was archived before it, and so does a snapshot. */

@@ -4,8 +4,9 @@
  * ```text
  * claims/00000001
  * generations/00000001/base/PARENT-NUMBER-SALT-END
+ * generations/00000001/complete
  * generations/00000001/identity/INCARNATION-CLUSTER
- * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-ARCHIVED-TIME-CHECKSUM
+ * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-ARCHIVED-COMPLETE-TIME-CHECKSUM
  * generations/00000001/snapshots/INDEX-TERM-PREVIOUS-CHECKSUM
  * ```
  *
@@ -57,6 +58,8 @@ export interface PieceSpan {
 export interface PieceFacts extends PieceSpan {
   /** Index of the newest snapshot at its end whose file was archived before the piece; 0 if there is none. */
   readonly archived: Index;
+  /** Whether its generation was complete before the piece was written. */
+  readonly complete: boolean;
 }
 
 /** A piece of a segment, as its key describes it. */
@@ -139,6 +142,11 @@ export function baseKey(generation: number, base: Base | undefined): string {
   return `${generationPrefix(generation)}base/${[padded(parent, GENERATION_DIGITS), ...limit].join("-")}`;
 }
 
+/** The key that shows that a generation is complete. */
+export function completeKey(generation: number): string {
+  return `${generationPrefix(generation)}complete`;
+}
+
 /**
  * The key of an identity.
  *
@@ -153,11 +161,11 @@ export function identityKey(generation: number, incarnation: string, cluster: st
 /** The key of a piece. */
 export function pieceKey(generation: number, segment: SegmentId, facts: PieceFacts, checksum: bigint): string {
   const { number, baseLsn, first, salt } = segment;
-  const { from, to, floor, next, snapshot, archived, time } = facts;
+  const { from, to, floor, next, snapshot, archived, complete, time } = facts;
   const numbers = [from, to, floor, next, snapshot, archived].map((value) => padded(value, NUMBER_DIGITS));
   const folder = [padded(number, SEGMENT_DIGITS), padded(baseLsn, NUMBER_DIGITS), padded(first, NUMBER_DIGITS)];
   return `${generationPrefix(generation)}segments/${[...folder, hex(salt)].join("-")}/` +
-    [...numbers, padded(time, TIME_DIGITS), hex(checksum)].join("-");
+    [...numbers, Number(complete), padded(time, TIME_DIGITS), hex(checksum)].join("-");
 }
 
 /** The key of a snapshot. */
@@ -169,6 +177,7 @@ export function snapshotKey(generation: number, { index, term, previous, checksu
 /** A parsed key of a generation. `other`: a key that readers ignore. */
 export type GenerationKey =
   | { readonly kind: "base"; readonly generation: number; readonly base: Base | undefined }
+  | { readonly kind: "complete"; readonly generation: number }
   | { readonly kind: "identity"; readonly identity: ArchivedIdentity }
   | { readonly kind: "piece"; readonly piece: Piece }
   | { readonly kind: "snapshot"; readonly snapshot: ArchivedSnapshot }
@@ -181,7 +190,7 @@ const IDENTITY = /^identity\/[0-9a-f]{32}-([0-9a-f]{32})$/;
 const SNAPSHOT = /^snapshots\/(\d{16})-(\d{16})-(\d{16})-([0-9a-f]{16})$/;
 const PIECE = new RegExp(
   "^segments/(\\d{12})-(\\d{16})-(\\d{16})-([0-9a-f]{16})/" +
-    "(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{15})-([0-9a-f]{16})$",
+    "(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-([01])-(\\d{15})-([0-9a-f]{16})$",
 );
 
 /**
@@ -201,6 +210,7 @@ export function readKey(key: string, size: number): GenerationKey {
     const found = { parent: Number(parent), number: Number(number), salt: BigInt(`0x${salt}`), end: Number(end) };
     return { kind: "base", generation, base: found.parent === 0 ? undefined : found };
   }
+  if (name === "complete") return { kind: "complete", generation };
   const cluster = IDENTITY.exec(name)?.[1];
   if (cluster !== undefined) return { kind: "identity", identity: { key, generation, cluster } };
   const snapshot = SNAPSHOT.exec(name);
@@ -218,7 +228,8 @@ function readPiece(key: string, generation: number, name: string): Piece | undef
   const found = PIECE.exec(name);
   if (found === null) return undefined;
   const [number, baseLsn, first] = found.slice(1, 4).map(Number) as [number, number, number];
-  const [from, to, floor, next, snapshot, archived, time] = found.slice(5, 12).map(Number) as [
+  const [from, to, floor, next, snapshot, archived, flag, time] = found.slice(5, 13).map(Number) as [
+    number,
     number,
     number,
     number,
@@ -228,6 +239,7 @@ function readPiece(key: string, generation: number, name: string): Piece | undef
     number,
   ];
   const segment = { number, baseLsn, first, salt: BigInt(`0x${found[4]}`) };
-  const checksum = BigInt(`0x${found[12]}`);
-  return { key, generation, segment, from, to, floor, next, snapshot, archived, time, checksum };
+  const checksum = BigInt(`0x${found[13]}`);
+  const complete = flag === 1;
+  return { key, generation, segment, from, to, floor, next, snapshot, archived, complete, time, checksum };
 }

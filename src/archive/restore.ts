@@ -29,7 +29,8 @@ import { folderOf } from "../recovery/open.ts";
 import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
 import { readClaim } from "./claims.ts";
 import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
-import { type Gap, gapAfter, type History, historyOf, startsFor, surveyInUse, surveyStore } from "./history.ts";
+import { type Gap, gapAfter, type History, requireHistory, startsFor } from "./history.ts";
+import { surveyInUse, surveyStore } from "./survey.ts";
 import type { ArchivedSnapshot, Piece } from "./keys.ts";
 import type { ObjectStore } from "./object_store.ts";
 import {
@@ -188,11 +189,7 @@ async function requireSameLog(work: Work): Promise<void> {
 async function prepare(work: Work): Promise<void> {
   const { store, options: { generation, signal }, partial, folder } = work;
   for (let attempt = 1;; attempt++) {
-    const history = historyOf(await surveyInUse(store, { signal }), generation);
-    if (history.segments.length === 0) {
-      const which = generation === undefined ? "there is no archive" : `there is no generation ${generation}`;
-      throw new WalLogError("NOT_FOUND", `Cannot restore from ${store.name}: ${which}`);
-    }
+    const history = requireHistory(await surveyInUse(store, { signal }), generation, store.name);
     try {
       const restored = await restoreFiles(work, history);
       return await complete(work, history, restored);

@@ -9,14 +9,15 @@ import { WalLogError } from "../api/errors.ts";
 import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { fetchObject } from "./fetch_object.ts";
-import { gapAfter, gapBefore, type History, historyOf, surveyInUse } from "./history.ts";
+import { gapAfter, gapBefore, type History, historyOf } from "./history.ts";
+import { surveyInUse } from "./survey.ts";
 import type { ObjectStore } from "./object_store.ts";
 
 /** A damaged or missing object. */
 export interface ArchiveDamage {
   /** The object's key; for a missing one, the beginning of its key. */
   readonly key: string;
-  /** The first and the last index that it holds or held. */
+  /** The first and the last index that it holds or held; 0 if it has no entries. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
   readonly reason: "damaged" | "missing";
@@ -123,7 +124,7 @@ function verdictOf(
   needed: readonly Needed[],
   findings: ReadonlyMap<string, Finding>,
 ): ArchiveVerdict {
-  const { generation, segments, lostSnapshots } = history;
+  const { generation, segments, lostKeys, lostSnapshots } = history;
   const { lost, gaps } = missingPieces(history);
   const damage: ArchiveDamage[] = [];
   for (const { key, firstIndex, lastIndex } of needed) {
@@ -133,6 +134,7 @@ function verdictOf(
   for (const lastIndex of lostSnapshots) {
     damage.push({ key: `the snapshot at index ${lastIndex}`, firstIndex: 1, lastIndex, reason: "missing" });
   }
+  for (const { key } of lostKeys) damage.push({ key, firstIndex: 0, lastIndex: 0, reason: "missing" });
   const bytes = needed.reduce((sum, { size }) => sum + size, 0);
   const lastIndex = (segments.at(-1)?.chain.at(-1)?.next ?? 1) - 1;
   const verdict = damage.length > 0 ? "corrupt" : "clean";

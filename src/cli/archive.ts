@@ -12,7 +12,8 @@ import type { WalLogEvents } from "../api/events.ts";
 import { WalLog } from "../api/wal_log.ts";
 import { archive } from "../archive/archive.ts";
 import { Archiver } from "../archive/archiver.ts";
-import { historyOf, surveyStore } from "../archive/history.ts";
+import { historyOf } from "../archive/history.ts";
+import { surveyStore } from "../archive/survey.ts";
 import { LogView } from "../archive/log_view.ts";
 import { verifyArchive } from "../archive/verify_archive.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
@@ -157,7 +158,8 @@ newest generation existed: compare the last index with the one that the archiver
         `${counted(objects, "object", "objects")}, ${sized(bytes)} verified`,
     );
     for (const { key, firstIndex, lastIndex, reason } of damage) {
-      await out.line(`  ${red(reason)} ${indexes(firstIndex, lastIndex)}: ${oneLine(key)}`);
+      const entries = lastIndex === 0 ? "" : ` ${indexes(firstIndex, lastIndex)}`;
+      await out.line(`  ${red(reason)}${entries}: ${oneLine(key)}`);
     }
     for (const { firstIndex, lastIndex } of gaps) {
       await out.line(`  not archived: ${indexes(firstIndex, lastIndex)}, which a snapshot covers`);
@@ -179,10 +181,8 @@ of its own objects.`,
   async run({ operands: [place], out, options, result, signal }) {
     const store = await storeOf(place!);
     const survey = await surveyStore(store, { signal });
-    const numbers = [...survey.generations].filter(([, { hasBase }]) => hasBase).map(([number]) => number).sort((
-      a,
-      b,
-    ) => a - b);
+    const complete = [...survey.generations].filter(([, { isComplete }]) => isComplete);
+    const numbers = complete.map(([number]) => number).sort((a, b) => a - b);
     if (numbers.length === 0) throw noArchive(store.name);
     const generations = numbers.map((number) => {
       const { base, pieces, snapshots } = survey.generations.get(number)!;
@@ -196,7 +196,7 @@ of its own objects.`,
         firstIndex: segments[0]?.id.first ?? 1,
         lastIndex: (last?.next ?? 1) - 1,
         snapshots: [...new Set(usable.map(({ index }) => index))].sort((a, b) => a - b),
-        time: Math.max(0, ...segments.flatMap(({ chain }) => chain).map(({ time }) => time)),
+        time: segments.flatMap(({ chain }) => chain).reduce((latest, { time }) => Math.max(latest, time), 0),
         objects: pieces.length + snapshots.length,
         bytes,
       };

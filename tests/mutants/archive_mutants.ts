@@ -3,6 +3,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const HISTORY = "src/archive/history.ts";
+const SURVEY = "src/archive/survey.ts";
 const CUT = "src/archive/cut.ts";
 const RESTORE = "src/archive/restore.ts";
 const STAGING = "src/archive/staging.ts";
@@ -121,7 +122,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the first list of an archive in use counts",
-    file: HISTORY,
+    file: SURVEY,
     edits: [[
       "    if (isCertain && old.every((key) => keys.has(key))) return survey;",
       "    if (keys.size >= 0) return before;",
@@ -169,7 +170,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a piece that is written while the objects are listed proves a loss",
-    file: HISTORY,
+    file: SURVEY,
     edits: [["    const isCertain = keys.size === old.length ||", "    const isCertain = keys.size > 0 ||"]],
     dies: "archive_verify_test",
   },
@@ -229,6 +230,24 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
       ],
     ],
     dies: "archive_snapshots_test",
+  },
+  {
+    name: "a generation whose base is lost is restored",
+    file: HISTORY,
+    edits: [['lostKeys.find(({ kind }) => kind === "base")', 'lostKeys.find(({ kind }) => kind === "claim")']],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "a generation whose mark is lost does not count",
+    file: SURVEY,
+    edits: [["one.hasMark || one.pieces.some(({ complete }) => complete)", "one.hasMark"]],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "the generation of a lost claim is claimed again",
+    file: SURVEY,
+    edits: [["highest([...claims, ...generations.keys()])", "highest([...claims])"]],
+    dies: "archive_verify_test",
   },
   {
     name: "the size of a restored log includes everything that was read",

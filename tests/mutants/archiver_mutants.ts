@@ -59,11 +59,38 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_snapshots_test",
   },
   {
+    name: "an upload that was interrupted begins anew",
+    file: BEGIN,
+    edits: [["number > newest && pieces.length > 0", "number > newest && pieces.length < 0"]],
+    dies: "archive_begin_test",
+  },
+  {
+    name: "an upload goes on although another archiver has taken over",
+    file: ARCHIVER,
+    edits: [["        if (i > 0) await requireUnfenced(this.claim);\n", ""]],
+    dies: "archive_begin_test",
+  },
+  {
+    name: "an upload that does not match the log stops the archiver",
+    file: BEGIN,
+    edits: [[
+      "      if (!isDiverged(error)) throw error;\n    }\n  }\n  const history",
+      "      throw error;\n    }\n  }\n  const history",
+    ]],
+    dies: "archive_begin_test",
+  },
+  {
+    name: "a generation gets a second base",
+    file: BEGIN,
+    edits: [["Math.max(claimed, starter.tried)", "claimed"]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "a generation counts before it has anything",
     file: ARCHIVER,
     edits: [[
       "    this.generation = generation;\n",
-      "    this.generation = generation;\n    await this.putBase();\n",
+      "    this.generation = generation;\n    await this.complete();\n",
     ]],
     dies: "archive_takeover_test",
   },
@@ -71,11 +98,10 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     name: "a snapshot is archived after the frame that names it",
     file: ARCHIVER,
     edits: [
-      ["      for (const { segment, from } of pending) await this.putPiece(segment, from);\n", ""],
       ["    if (pending.length > 0) await this.putSnapshot();\n", ""],
       [
-        "    try {\n    } catch",
-        "    try {\n      for (const { segment, from } of pending) await this.putPiece(segment, from);\n      if (pending.length > 0) await this.putSnapshot();\n    } catch",
+        "    await this.complete();\n",
+        "    if (pending.length > 0) await this.putSnapshot();\n    await this.complete();\n",
       ],
     ],
     dies: "archive_takeover_test",

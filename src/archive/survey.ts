@@ -1,0 +1,116 @@
+/**
+ * Lists the objects of an archive.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { highest, historyOf } from "./history.ts";
+import {
+  type ArchivedIdentity,
+  type ArchivedSnapshot,
+  type Base,
+  claimedGeneration,
+  CLAIMS,
+  completeKey,
+  GENERATIONS,
+  type Piece,
+  readKey,
+} from "./keys.ts";
+import type { ObjectStore, RequestOptions } from "./object_store.ts";
+
+/** The objects of a generation. */
+export interface Generation {
+  /** Whether it has a base. It is written first. */
+  hasBase: boolean;
+  /** Whether its mark of completeness is there. */
+  hasMark: boolean;
+  /** Whether it was complete at some time. Before that, it is not the newest state of the log. */
+  isComplete: boolean;
+  /** Its base; `undefined` if it continues no other generation. */
+  base: Base | undefined;
+  readonly pieces: Piece[];
+  readonly snapshots: ArchivedSnapshot[];
+  readonly identities: ArchivedIdentity[];
+}
+
+/** The objects of an archive. */
+export interface Survey {
+  /** The highest generation that was claimed; 0 if none was. */
+  readonly claimed: number;
+  /** The generations whose claims are there. */
+  readonly claims: ReadonlySet<number>;
+  readonly generations: ReadonlyMap<number, Generation>;
+}
+
+/**
+ * Lists the objects of an archive.
+ *
+ * @param store The store.
+ * @param options A signal.
+ * @returns The objects.
+ */
+export async function surveyStore(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
+  const claims = new Set<number>();
+  for await (const { key } of store.list(CLAIMS, options)) claims.add(claimedGeneration(key) ?? 0);
+  const generations = new Map<number, Generation>();
+  const of = (generation: number) => {
+    const known = generations.get(generation);
+    if (known !== undefined) return known;
+    const made: Generation = {
+      ...{ hasBase: false, hasMark: false, isComplete: false, base: undefined },
+      ...{ pieces: [], snapshots: [], identities: [] },
+    };
+    generations.set(generation, made);
+    return made;
+  };
+  for await (const { key, size } of store.list(GENERATIONS, options)) {
+    const read = readKey(key, size);
+    if (read.kind === "piece") of(read.piece.generation).pieces.push(read.piece);
+    else if (read.kind === "snapshot") of(read.snapshot.generation).snapshots.push(read.snapshot);
+    else if (read.kind === "identity") of(read.identity.generation).identities.push(read.identity);
+    else if (read.kind === "base") Object.assign(of(read.generation), { hasBase: true, base: read.base });
+    else if (read.kind === "complete") of(read.generation).hasMark = true;
+  }
+  for (const one of generations.values()) one.isComplete = one.hasMark || one.pieces.some(({ complete }) => complete);
+  // A lost claim is not claimed again, because its generation has objects.
+  const claimed = highest([...claims, ...generations.keys()]);
+  return { claimed, claims, generations };
+}
+
+/** The number of attempts to list objects while an archiver merges them. */
+const CALM_ATTEMPTS_MAX = 20;
+
+/**
+ * Lists the objects of an archive that may be in use. If an archiver merges pieces while they are listed, the list may
+ * have neither all pieces nor the merged one. So the objects are listed again until nothing was deleted in between.
+ *
+ * @param store The store.
+ * @param options A signal.
+ * @returns The objects.
+ * @throws {WalLogError} `CHANGING`, `STORE`.
+ */
+export async function surveyInUse(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
+  let before = await surveyStore(store, options);
+  for (let attempt = 1; attempt < CALM_ATTEMPTS_MAX; attempt++) {
+    const survey = await surveyStore(store, options);
+    const keys = new Set(pieceKeys(survey));
+    const old = pieceKeys(before);
+    // A list may show a new piece, and not the one before it. So a loss counts only if nothing is new.
+    const isCertain = keys.size === old.length || historyOf(survey).lostTail === undefined;
+    if (isCertain && old.every((key) => keys.has(key))) return survey;
+    before = survey;
+  }
+  throw new WalLogError(
+    "CHANGING",
+    `Cannot list the archive in ${store.name}: an archiver merges its objects; try again`,
+  );
+}
+
+/** The keys of all pieces, and of the generations that are complete. */
+function pieceKeys({ generations }: Survey): string[] {
+  return [...generations].flatMap(([number, { isComplete, pieces }]) => {
+    const keys = pieces.map(({ key }) => key);
+    return isComplete ? [...keys, completeKey(number)] : keys;
+  });
+}
