@@ -2,6 +2,8 @@
  * A durable Raft log for Deno, Bun and Node: entries, hard state and snapshots that survive a crash, a power cut and a
  * full disk, with no native addon.
  *
+ * The format of a log on disk is frozen: every later version opens a log of 0.1.0.
+ *
  * @example
  * ```ts
  * import { WalLog } from "@wallog/wallog";

@@ -50,7 +50,11 @@ export interface ArchiveLag {
   readonly seconds: number;
 }
 
-/** A log that is being archived. */
+/**
+ * A log that is being archived.
+ *
+ * @experimental
+ */
 export interface Archive extends AsyncDisposable {
   /** The last archived index, up to which a restore can recover the log. A truncation lowers it. */
   readonly archivedIndex: Index;
@@ -119,6 +123,8 @@ export interface Archive extends AsyncDisposable {
  * }
  * rmSync(folder, { recursive: true });
  * ```
+ *
+ * @experimental
  */
 export function archive(log: WalLog, store: ObjectStore, options: ArchiveOptions = {}): Archive {
   checkNames("Cannot archive the log", options, ["intervalMilliseconds", "name", "fileSystem"]);

@@ -1,6 +1,9 @@
 /**
  * Archives of logs in object stores, which outlive the machine of the log. `docs/ARCHIVE.md` defines their layout.
  *
+ * **Experimental.** This entry point may change in any release until it has users. So may the layout, in a way that
+ * needs a new archive. The format of the archived log is frozen from 0.1.0 on.
+ *
  * @module
  */
 

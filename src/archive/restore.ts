@@ -117,6 +117,8 @@ export interface RestoreOptions {
  * }
  * rmSync(folder, { recursive: true });
  * ```
+ *
+ * @experimental
  */
 export async function restore(
   store: ObjectStore,

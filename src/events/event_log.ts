@@ -51,6 +51,8 @@ const PENDING_BYTES_DEFAULT = 64 * 1024 * 1024;
  * }
  * rmSync(folder, { recursive: true });
  * ```
+ *
+ * @experimental
  */
 export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable {
   readonly #parts: EventParts<E>;

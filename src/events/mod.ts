@@ -1,6 +1,9 @@
 /**
  * A durable log of events for everyone: a queue, an event store, an outbox, a change feed. No terms, votes or snapshots.
  *
+ * **Experimental.** This entry point may change in any release until it has users. So may the envelope of an event. The
+ * format of the log below it is frozen from 0.1.0 on.
+ *
  * @example
  * ```ts
  * import { EventLog, json } from "@wallog/wallog/events";

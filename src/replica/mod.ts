@@ -4,6 +4,9 @@
  * `Replica` opens the log, carries messages over TCP or TLS, elects leaders, applies committed commands, makes
  * snapshots and restores them. `RaftNode` of `@wallog/wallog/raft` is for applications with their own event loop.
  *
+ * **Experimental.** This entry point may change in any release until it has users. So may the data that
+ * it adds to commands and snapshots. The format of the log below it is frozen from 0.1.0 on.
+ *
  * @example Three replicas in one process.
  * ```ts
  * import { MemoryNetwork, MemoryTransport } from "@wallog/wallog/raft";

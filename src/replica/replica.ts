@@ -49,11 +49,7 @@ export interface ProposeOptions extends WaitOptions {
  * let count = 0;
  * const stateMachine = {
  *   apply: (entries: readonly unknown[]) => entries.map(() => ++count),
- *   async snapshot(to: WritableStream<Uint8Array>) {
- *     const writer = to.getWriter();
- *     await writer.write(new TextEncoder().encode(String(count)));
- *     await writer.close();
- *   },
+ *   snapshot: (to: WritableStream<Uint8Array>) => new Blob([String(count)]).stream().pipeTo(to),
  *   async restore(from: ReadableStream<Uint8Array>) {
  *     count = Number(await new Response(from).text());
  *   },
@@ -68,6 +64,8 @@ export interface ProposeOptions extends WaitOptions {
  * await replica.close();
  * rmSync(folder, { recursive: true });
  * ```
+ *
+ * @experimental
  */
 export class Replica<R> {
   readonly #engine: Engine<R>;
