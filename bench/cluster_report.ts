@@ -48,18 +48,18 @@ export function clusterRow(point: ClusterPoint): string[] {
 export function clusterSection({ machine, replicas, seconds, valueBytes, points }: ClusterResult): string[] {
   const beside = points.some(({ runtime }) => runtime.startsWith("etcd"))
     ? [
-      "etcd is what one would take instead of writing such a service. It is written to by the same clients, through its " +
-      "JSON gateway (gRPC would spare it that step), and does more with a write: it keeps all versions of a key, " +
-      "in a tree on the disk, where the example keeps the last, in memory, and snapshots of that.",
+      "etcd is the usual choice instead of a service of your own. The same clients write to it through its JSON gateway; " +
+      "gRPC would be faster. It also does more with a write: it keeps all versions of a key, in a tree on the disk. " +
+      "The example keeps the last version in memory, and writes snapshots.",
       "",
     ]
     : [];
   return [
     "## A replicated service",
     "",
-    `\`examples/kv\` with ${replicas} replicas and all clients on this one machine and disk: each client writes ` +
-    `${valueBytes} bytes over HTTP, and its next write when the last is acknowledged, which takes a flush by two ` +
-    `replicas. ${short(seconds)} s a line. Recorded on ${machineText(machine)}`,
+    `\`examples/kv\` with ${replicas} replicas and all clients on one machine and one disk. Each client writes ` +
+    `${valueBytes} bytes over HTTP, and waits for the acknowledgement, which takes a flush by two replicas, before ` +
+    `the next write. ${short(seconds)} s a line. Recorded on ${machineText(machine)}`,
     "",
     ...beside,
     ...table(["Runtime", ...CLUSTER_COLUMNS], points.map((point) => [point.runtime, ...clusterRow(point)])),

@@ -77,8 +77,8 @@ export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
     "## How cost grows",
     "",
     `Recorded with ${runtimes} on ${machineText(growth.machine)} ${growth.rounds} rounds.` +
-    `${growth.limit === undefined ? "" : ` ${growth.limit}`} Both axes are logarithmic: what grows in proportion is a`,
-    "straight line.",
+    `${growth.limit === undefined ? "" : ` ${growth.limit}`} Both axes are logarithmic, so`,
+    "proportional growth is a straight line.",
     "",
     ...draw("log", growth.byLogSize),
     ...draw("entry", growth.byEntrySize),

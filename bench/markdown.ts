@@ -48,10 +48,9 @@ export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFold
     "",
     "# Benchmarks",
     "",
-    "Speed is compared, not stated: machines differ, and the same machine differs from minute to minute. So each figure",
-    "was taken in turn with what it is compared with, each sample in a process of its own, and a ratio is the median of",
-    "the ratios of the rounds, with the least and the greatest beside it. What is compared, and how, is in",
-    "[`bench/cases/`](../bench/cases/).",
+    "This page compares speeds, because machines differ, and the same machine differs from minute to minute. The sides of a",
+    "comparison were measured in turn, each sample in a process of its own. A ratio is the median of the ratios of all",
+    "rounds. The least and the greatest are beside it. [`bench/cases/`](../bench/cases/) has the cases.",
     "",
     "```sh",
     "deno task bench                  # this page's cases, small, in under two minutes",
@@ -79,10 +78,10 @@ function benchSection(bench: BenchResult, chart: AddChart): string[] {
     `Recorded with ${runtimes} on ${machineText(bench.machine)} ${bench.rounds} rounds` +
     `${bench.mode === "quick" ? "; a quick run, on small data" : ""}.`,
     "",
-    "## What is to be reached",
+    "## Targets",
     "",
     ...table(
-      ["What", "Runtime", "Target", "Measured: median (least to greatest)", "Met"],
+      ["Case", "Runtime", "Target", "Measured: median (least to greatest)", "Met"],
       bench.cases.flatMap((one) =>
         one.outcomes.map((outcome) => [
           one.title,
@@ -94,17 +93,17 @@ function benchSection(bench: BenchResult, chart: AddChart): string[] {
       ),
     ),
     "",
-    "## Case by case",
+    "## Results",
     "",
     ...names.flatMap((name) => {
       const cases = bench.cases.filter((one) => one.name === name);
       return caseSection(name, cases, titleOf, chart);
     }),
-    "## What the others are",
+    "## The other stores",
     "",
-    "Each is used through the fastest of its own interfaces that we found, on the same commands under the same indexes.",
-    "A database does more than a log: it can be read in other orders, changed in the middle, queried. The peers store",
-    "commands only, where this log stores terms and checksums with them.",
+    "Each store is used through the fastest of its interfaces that we found, with the same commands and indexes. A database",
+    "does more than a log: it can be queried, read in other orders, and changed in the middle. The other stores hold only",
+    "the commands. This log also stores their terms and checksums.",
     "",
     ...STORES.map(({ title, note }) => `- **${title}**: ${note}.`),
     "",

@@ -121,7 +121,7 @@ class FileStore implements Store {
 export const fsHashWasm: StoreKind = {
   name: "fs-hash-wasm",
   title: "fs + hash-wasm",
-  note: "a file of one's own with XXH3-64 by `hash-wasm`; growing, with no zeros ahead of the writer",
+  note: "a file of its own format with XXH3-64 by `hash-wasm`; it grows, without preallocation",
   async load() {
     const hasher: Hasher = await loadPeer("hash-wasm").createXXHash3();
     return (folder) => new FileStore(folder, hasher);

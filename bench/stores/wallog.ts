@@ -66,7 +66,7 @@ class WalLogStore implements Store {
 export const wallog: StoreKind = {
   name: "wallog",
   title: "WalLog",
-  note: "opening it verifies every checksum of the log; with its own defaults everywhere",
+  note: "opening it verifies every checksum of the log; all options have their defaults",
   load: () => Promise.resolve(open),
 };
 
