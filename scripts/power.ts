@@ -8,6 +8,7 @@
  *     deno task power --seed 4711            the same histories and choices again; the guest's timing differs
  *     deno task power --fault drop-flushes   a disk that drops flushes, which must be noticed; or early-ack
  *     deno task power --mutant "NAME"        a mutant of tests/mutants, which must be noticed
+ *     Ctrl-C                                 ends the run after the disks at work, and prints the sums
  *     deno task power --self-test            all faults and mutants that must be noticed, one after the other
  *     deno task power --kernel FOLDER        where a Debian package with a kernel was extracted; default: /
  *
@@ -37,6 +38,7 @@ const SELF_TEST_MUTANTS = [
   "fdatasync is not called",
   "fsync of a directory is not called",
   "a snapshot is not flushed before it is renamed",
+  "a durable slot claims unflushed frames",
 ];
 
 const { values } = parseArgs({
@@ -72,6 +74,10 @@ if (missing.length > 0) {
   process.exit(0);
 }
 const node = locateRuntime("node").binary;
+
+/** Whether Ctrl-C was pressed: then no further disk is begun, and the summary covers those that are done. */
+let isInterrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => isInterrupted = true);
 
 if (values["self-test"]) {
   for (const fault of FAULTS) await mustNotice(fault, undefined);
@@ -112,13 +118,16 @@ async function cutDisks(
     const booted = performance.now();
     let begun = 0;
     await Promise.all(Array.from({ length: jobs }, async () => {
-      while (begun * CUTS_A_DISK < cuts && (sums.problems === 0 || edit === undefined && fault === undefined)) {
+      const isNoticed = () => sums.problems > 0 && (edit ?? fault) !== undefined;
+      while (begun * CUTS_A_DISK < cuts && !isNoticed() && !isInterrupted) {
         const number = begun++;
         const fs = systems[number % systems.length]!;
         const seed = firstSeed + number;
         const result = await bench.cutDisk(fs, seed, Math.min(CUTS_A_DISK, cuts - number * CUTS_A_DISK));
         addResult(sums, fs, result);
-        if (result.problem !== undefined) explain(fs, seed, result);
+        const flags = `${fault ? ` --fault ${fault}` : ""}${mutant ? ` --mutant "${mutant}"` : ""}`;
+        if (result.problem !== undefined) explain(fs, seed, flags, result);
+        if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${sums.cuts} cuts`);
       }
     }));
     const seconds = (performance.now() - booted) / 1000;
@@ -132,12 +141,12 @@ async function cutDisks(
   }
 }
 
-function explain(fs: string, seed: number, { problem, cuts, files }: DiskResult): void {
+function explain(fs: string, seed: number, flags: string, { problem, cuts, files }: DiskResult): void {
   const last = cuts.at(-1);
   console.log(`${fs}, seed ${seed}, cut ${cuts.length}: ${problem}
   cut while: ${last?.phase}, ${JSON.stringify(last?.report)}
   the log as the cut left it: ${keepFiles(files)}
-  again: deno task power --fs ${fs} --seed ${seed} --cuts ${CUTS_A_DISK}`);
+  again: deno task power --fs ${fs} --seed ${seed} --cuts ${CUTS_A_DISK}${flags}`);
 }
 
 function fail(message: string): never {

@@ -2,12 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { BLOCK_BYTES, CUT_MODES, type CutReport, SECTOR_BYTES, VolatileDisk } from "../scripts/power/disk.ts";
 import { COMMAND_MARKER } from "../scripts/power/marker.ts";
 import { type Faults, NbdServer } from "../scripts/power/nbd_server.ts";
 import { Random } from "../scripts/power/random.ts";
+import { inTemporaryFolder } from "./temporary.ts";
 
 const DISK_BYTES = 16 * BLOCK_BYTES;
 /** Enough cuts for every mode, and for every choice within a mode. */
@@ -97,6 +100,22 @@ describe("a disk with a volatile cache", () => {
       if (mode !== "in order") return;
       const kept = Array.from({ length: 8 }, (_, number) => sectorsOf(disk, number)[0]! > 0);
       assert.deepEqual(kept, [...kept].sort((a, b) => Number(b) - Number(a)));
+    });
+  });
+
+  it("loads an image as durable, and copies what is durable", async () => {
+    await inTemporaryFolder((folder) => {
+      const path = join(folder, "image");
+      writeFileSync(path, Buffer.concat([new Uint8Array(BLOCK_BYTES), block(1), new Uint8Array(14 * BLOCK_BYTES)]));
+      const disk = new VolatileDisk(DISK_BYTES);
+      const descriptor = openSync(path, "r");
+      disk.load(descriptor);
+      closeSync(descriptor);
+      disk.write(0, block(2));
+      const copy = disk.copy();
+      copy.write(BLOCK_BYTES, block(3), true);
+      assert.deepEqual([0, 1].map((number) => sectorsOf(disk, number)[0]), [2, 1]);
+      assert.deepEqual([0, 1].map((number) => sectorsOf(copy, number)[0]), [0, 3]);
     });
   });
 

@@ -4,7 +4,16 @@
  * @module
  */
 
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -27,7 +36,7 @@ const SEGMENT_BYTES = [4096, 8192, 32768];
 const EARLY_REQUESTS = 45;
 const LATE_REQUESTS = 330;
 /** The longest that a guest may be silent, in milliseconds: then it hangs. */
-const SILENCE_MS_MAX = 120_000;
+const SILENCE_MS_MAX = 600_000;
 /** The options with which a file system is made: at once and completely. */
 const MAKE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ext4: ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
@@ -74,6 +83,7 @@ export class Bench {
   readonly #folder = mkdtempSync(join(tmpdir(), "wallog-power-"));
   readonly #options: BenchOptions;
   #image: Image | undefined;
+  readonly #formatted = new Map<string, VolatileDisk>();
   #machines = 0;
 
   /** @param options What to do. */
@@ -95,7 +105,7 @@ export class Bench {
     const { kernel, node, edit } = this.#options;
     this.#image = await makeImage(this.#folder, kernel, node, edit);
     await this.#run(new VolatileDisk(DISK_BYTES), {}, async (machine, reports) => {
-      await reports.until(({ is }) => is === "ready");
+      await Promise.race([reports.until(({ is }) => is === "ready"), endOf(machine)]);
       await machine.save(this.#saved);
     });
   }
@@ -109,7 +119,7 @@ export class Bench {
    * @returns The result.
    */
   async cutDisk(fs: string, seed: number, cuts: number): Promise<DiskResult> {
-    const disk = this.#format(fs);
+    const disk = (this.#formatted.get(fs) ?? this.#format(fs)).copy();
     const judge = new Judge(decode);
     const done: Cut[] = [];
     let files: Files = {};
@@ -157,7 +167,7 @@ export class Bench {
         take(report);
         return report.is === end || report.is === "failed" || judge.problem !== undefined;
       };
-      await Promise.race([reports.until(isOver), server.power]);
+      await Promise.race([reports.until(isOver), server.power, endOf(machine)]);
       server.cut();
       await machine.kill();
       reports.end().forEach(take);
@@ -177,12 +187,17 @@ export class Bench {
     mkdirSync(folder);
     const server = new NbdServer(disk, faults);
     const reports = new Reports();
-    await server.listen(join(folder, "nbd"));
+    const socket = join(folder, "nbd");
+    await server.listen(socket);
     const saved = this.#machines > 1 ? this.#saved : undefined;
     const onReport = (report: Report) => reports.add(report);
-    const machine = await Machine.start({ folder, image: this.#image!, disk: join(folder, "nbd"), saved, onReport });
+    const memory = join(this.#folder, "memory");
+    const machine = await Machine.start({ folder, image: this.#image!, disk: socket, memory, saved, onReport });
     try {
       await work(machine, reports, server);
+    } catch (error) {
+      console.log(`the end of the machine's console:\n${readFileSync(join(folder, "console"), "utf8").slice(-2000)}`);
+      throw error;
     } finally {
       await machine.kill();
       await server.close();
@@ -190,8 +205,9 @@ export class Bench {
     }
   }
 
+  /** Makes a file system, from which all disks are copied. */
   #format(fs: string): VolatileDisk {
-    const path = join(this.#folder, `new-${++this.#machines}`);
+    const path = join(this.#folder, `new-${fs}`);
     writeFileSync(path, "");
     truncateSync(path, DISK_BYTES);
     succeed(`mkfs.${fs}`, [...MAKE_OPTIONS[fs]!, path]);
@@ -200,8 +216,15 @@ export class Bench {
     disk.load(descriptor);
     closeSync(descriptor);
     rmSync(path);
+    this.#formatted.set(fs, disk);
     return disk;
   }
+}
+
+/** Fails when a machine ends by itself. */
+async function endOf(machine: Machine): Promise<never> {
+  await machine.ended;
+  throw new Error("QEMU ended by itself");
 }
 
 /** The reports of a guest, in their order. */

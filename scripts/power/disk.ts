@@ -8,7 +8,8 @@
  * @module
  */
 
-import { readSync, writeSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { readSync } from "node:fs";
 import { COMMAND_MARKER } from "./marker.ts";
 import type { Random } from "./random.ts";
 
@@ -59,10 +60,6 @@ interface Version {
 
 const ZEROS = new Uint8Array(BLOCK_BYTES);
 
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
-}
-
 /** The kinds of log data in a block. */
 function kindsOf(bytes: Uint8Array): string[] {
   const text = new TextDecoder("latin1").decode(bytes);
@@ -104,18 +101,21 @@ export class VolatileDisk {
       const length = readSync(descriptor, piece, 0, Math.min(READ_BYTES, this.size - at), at);
       for (let offset = 0; offset < length; offset += BLOCK_BYTES) {
         const bytes = piece.slice(offset, offset + BLOCK_BYTES);
-        if (!isZero(bytes)) this.#durable.set((at + offset) / BLOCK_BYTES, bytes);
+        if (Buffer.compare(bytes, ZEROS) !== 0) this.#durable.set((at + offset) / BLOCK_BYTES, bytes);
       }
     }
   }
 
   /**
-   * Writes the durable contents to a file, with holes for zeros.
+   * Copies the durable contents.
    *
-   * @param descriptor The open file.
+   * @returns A disk of its own.
    */
-  save(descriptor: number): void {
-    for (const [block, bytes] of this.#durable) writeSync(descriptor, bytes, 0, bytes.length, block * BLOCK_BYTES);
+  copy(): VolatileDisk {
+    const disk = new VolatileDisk(this.size);
+    // A block never changes: a write makes another one.
+    for (const [block, bytes] of this.#durable) disk.#durable.set(block, bytes);
+    return disk;
   }
 
   #at(block: number): Uint8Array {

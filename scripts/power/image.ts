@@ -26,6 +26,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "crc32c_intel", "xfs", "btrfs"];
 /** The size of the disk with the programs, in bytes. */
 const PROGRAMS_BYTES = 220 * 2 ** 20;
+const MODULE_BYTES_MAX = 2 ** 26;
 const GUEST_FOLDERS = ["bin", "lib", "lib64", "dev", "proc", "sys", "tmp", "disk"];
 
 /** The files to boot from. */
@@ -86,15 +87,17 @@ export async function makeImage(folder: string, kernel: Kernel, node: string, ed
 function modulesToLoad(folder: string): string[] {
   const paths = new Map(
     readdirSync(join(folder, "kernel"), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ko"))
-      .map((name) => [basename(name, ".ko").replaceAll("-", "_"), join(folder, "kernel", name)]),
+      .flatMap((name): [string, string][] => {
+        const module = /([^/]+)\.ko(\.xz|\.zst)?$/.exec(name)?.[1];
+        return module === undefined ? [] : [[module.replaceAll("-", "_"), join(folder, "kernel", name)]];
+      }),
   );
   const order: string[] = [];
   const visit = (name: string): void => {
     const path = paths.get(name);
     // A driver that is not there is built into the kernel.
     if (path === undefined || order.includes(path)) return;
-    const needs = /\0depends=([^\0]*)\0/.exec(readFileSync(path, "latin1"))?.[1] ?? "";
+    const needs = /\0depends=([^\0]*)\0/.exec(moduleAt(path).toString("latin1"))?.[1] ?? "";
     for (const other of needs.split(",")) visit(other.replaceAll("-", "_"));
     order.push(path);
   };
@@ -102,10 +105,19 @@ function modulesToLoad(folder: string): string[] {
   return order;
 }
 
+/** A module, which some distributions compress. */
+function moduleAt(path: string): Buffer {
+  const program = path.endsWith(".xz") ? "xz" : path.endsWith(".zst") ? "zstd" : undefined;
+  if (program === undefined) return readFileSync(path);
+  const { status, stdout, stderr } = spawnSync(program, ["-dc", path], { maxBuffer: MODULE_BYTES_MAX });
+  if (status !== 0) throw new Error(`${program} -dc ${path}: ${stderr}`);
+  return stdout;
+}
+
 /** The initial RAM disk: BusyBox, the modules, and a script that starts the guest's program. */
 function initialDisk(modules: string): Buffer {
   const paths = modulesToLoad(modules);
-  const names = paths.map((path) => basename(path));
+  const names = paths.map((path) => basename(path).replace(/\.(xz|zst)$/, ""));
   const init = `#!/bin/busybox sh
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -126,7 +138,7 @@ exec $b chroot /root /bin/node --disable-warning=ExperimentalWarning /guest.mjs 
   const files = [
     cpioEntry("init", 0o100755, Buffer.from(init)),
     cpioEntry("bin/busybox", 0o100755, readFileSync(findProgram("busybox")!)),
-    ...paths.map((path) => cpioEntry(`modules/${basename(path)}`, 0o100644, readFileSync(path))),
+    ...paths.map((path, i) => cpioEntry(`modules/${names[i]}`, 0o100644, moduleAt(path))),
   ];
   return Buffer.concat([...folders, ...files, cpioEntry("TRAILER!!!", 0, Buffer.alloc(0))]);
 }
