@@ -47,6 +47,37 @@ describe("while the authority is replaced", () => {
     });
   }
 
+  it("nodes hear each other after each step of each node", async () => {
+    // The new certificate serves both nodes.
+    const nodeName = () => "localhost";
+    const steps = (
+      old: "node-1" | "node-2",
+    ) => [tls(old, OLD), tls(old, BOTH), tls("next-2", BOTH), tls("next-2", NEXT)];
+    const [ofOne, ofTwo] = [steps("node-1"), steps("node-2")];
+    const probes = await pair({ ...ofOne[0]!, nodeName }, { ...ofTwo[0]!, nodeName });
+    const [one, two] = probes;
+    let heard = 0;
+    const hear = async () => {
+      // Existing connections stay, so make new ones.
+      one.transport.removePeer(2n);
+      two.transport.removePeer(1n);
+      one.transport.setPeer(2n, two.address);
+      two.transport.setPeer(1n, one.address);
+      await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
+      one.transport.send(2n, vote(1n));
+      two.transport.send(1n, vote(2n));
+      heard++;
+      await until(() => probes.every(({ received }) => received.length === heard), "heard");
+    };
+    for (let step = 1; step <= 3; step++) {
+      one.transport.reload(ofOne[step]!);
+      await hear();
+      two.transport.reload(ofTwo[step]!);
+      await hear();
+    }
+    await Promise.all(probes.map(({ transport }) => transport.close()));
+  });
+
   it("a certificate of the old one is of no use where only the new one is trusted", async () => {
     const probes = await pair(tls("node-1", BOTH), tls("next-2", NEXT));
     await until(() => probes.every(({ reasons }) => reasons.length > 0), "refused");

@@ -8,6 +8,7 @@ const IDENTITY = "src/raft/transport/identity.ts";
 const INCOMING = "src/raft/transport/incoming.ts";
 const OUTBOX = "src/raft/transport/outbox.ts";
 const OUTGOING = "src/raft/transport/outgoing.ts";
+const TRANSPORT = "src/raft/transport/tcp_transport.ts";
 
 /** Mutants of the transport. */
 export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
@@ -304,6 +305,36 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
     name: "transport: reloaded certificates are not shown to peers",
     file: "src/raft/transport/tcp_transport.ts",
     edits: [["    this.#options.tls = next;\n", ""]],
+    dies: "raft_reload_test",
+  },
+  {
+    name: "raft: revoked certificates are accepted",
+    file: IDENTITY,
+    edits: [["if (isRevoked(certificate.raw, tls)) return REVOKED;", ""]],
+    dies: "raft_reload_test",
+  },
+  {
+    name: "raft: fingerprints with colons never match",
+    file: "src/raft/transport/certificates.ts",
+    edits: [["return revoked.some((one) => plain(one) === own);", "return revoked.includes(own);"]],
+    dies: "raft_reload_test",
+  },
+  {
+    name: "raft: a certificate that is revoked during the handshake is accepted",
+    file: OUTGOING,
+    edits: [["this.#whatIsWrong(socket) ?? whatSeparates(", "whatSeparates("]],
+    dies: "raft_reload_test",
+  },
+  {
+    name: "raft: connections of callers with a revoked certificate stay",
+    file: TRANSPORT,
+    edits: [["this.#incoming?.endRevoked(next);", ""]],
+    dies: "raft_reload_test",
+  },
+  {
+    name: "raft: connections to peers with a revoked certificate stay",
+    file: TRANSPORT,
+    edits: [["for (const outgoing of [...this.#outgoing.values()]) outgoing.endRevoked(next);", ""]],
     dies: "raft_reload_test",
   },
 ];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TransportTls } from "./tcp_options.ts";
 
 const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
@@ -13,16 +13,42 @@ const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE--
 /**
  * Finds out whether TLS can work with what it was given.
  *
- * @param tls Certificates and a key; `ca` and `cert` may have several, of which the first of `cert` is the node's own.
+ * @param tls Certificates, a key and fingerprints; `ca` and `cert` may have several certificates. The first of `cert` is
+ * the node's own.
  * @returns What is wrong; `undefined` if nothing is.
  */
-export function whatIsWrongWithCertificates({ ca, cert, key }: TransportTls): string | undefined {
+export function whatIsWrongWithCertificates(tls: TransportTls): string | undefined {
+  const { ca, cert, key, revoked = [] } = tls;
+  if (!Array.isArray(revoked)) return "tls.revoked is no list";
+  const wrong = revoked.find((one) => !FINGERPRINT.test(plain(String(one))));
+  if (wrong !== undefined) return `tls.revoked has ${JSON.stringify(wrong)}, which is no SHA-256 fingerprint`;
   if (readCertificates(ca) === undefined) return "tls.ca is no certificate as PEM";
   const own = readCertificates(cert)?.[0];
   if (own === undefined) return "tls.cert is no certificate as PEM";
   const privateKey = readKey(key);
   if (privateKey === undefined) return "tls.key is no private key as PEM";
-  return own.checkPrivateKey(privateKey) ? undefined : "tls.key is not the key of tls.cert";
+  if (!own.checkPrivateKey(privateKey)) return "tls.key is not the key of tls.cert";
+  return isRevoked(own.raw, tls) ? "tls.cert is in tls.revoked: the other nodes refuse it" : undefined;
+}
+
+/** A SHA-256 fingerprint as {@link plain} text. */
+const FINGERPRINT = /^[0-9a-f]{64}$/;
+
+/** A fingerprint without colons, in lower case. */
+function plain(fingerprint: string): string {
+  return fingerprint.replaceAll(":", "").toLowerCase();
+}
+
+/**
+ * Whether a certificate is revoked.
+ *
+ * @param certificate The certificate, as DER.
+ * @param tls The fingerprints of those that are.
+ */
+export function isRevoked(certificate: Uint8Array, { revoked = [] }: Pick<TransportTls, "revoked">): boolean {
+  if (revoked.length === 0) return false;
+  const own = createHash("sha256").update(certificate).digest("hex");
+  return revoked.some((one) => plain(one) === own);
 }
 
 /** The certificates of a PEM; `undefined` if there is none, or if one of them cannot be read. */

@@ -6,7 +6,9 @@
 
 import { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
 import type { NodeId } from "../../api/types.ts";
+import { isRevoked } from "./certificates.ts";
 import type { TransportTls } from "./tcp_options.ts";
 
 /** What of a certificate says whose it is. */
@@ -29,9 +31,25 @@ interface Names {
 export function whatIsWrongWith(socket: TLSSocket, id: NodeId, tls: TransportTls): string | undefined {
   // Refused by the runtime already; but what nobody vouches for is not to get in because one runtime thinks otherwise.
   if (!socket.authorized) return NOT_OF_THIS_CLUSTER;
+  const certificate = socket.getPeerCertificate() as Names;
+  if (isRevoked(certificate.raw, tls)) return REVOKED;
   const name = (tls.nodeName ?? defaultName)(id);
-  return isNamed(socket.getPeerCertificate() as Names, name) ? undefined : `its certificate does not name ${name}`;
+  return isNamed(certificate, name) ? undefined : `its certificate does not name ${name}`;
 }
+
+/**
+ * Whether a connection that was made earlier is with a node whose certificate is revoked now.
+ *
+ * @param socket The connection; `undefined` if there is none at the moment.
+ * @param tls The transport's.
+ */
+export function isWithRevoked(socket: Socket | undefined, tls: TransportTls): boolean {
+  const { raw } = (socket as TLSSocket | undefined)?.getPeerCertificate() ?? {};
+  return raw !== undefined && isRevoked(raw, tls);
+}
+
+/** What is wrong with a revoked certificate. */
+export const REVOKED = "its certificate is revoked";
 
 /** What is wrong with a certificate that the cluster's authority has not signed. */
 export const NOT_OF_THIS_CLUSTER = "its certificate is not of this cluster";

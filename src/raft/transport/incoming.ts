@@ -25,7 +25,7 @@ import {
 import { Handshakes, type Stranger } from "./handshakes.ts";
 import type { Origin } from "../origin.ts";
 import { asText } from "./certificates.ts";
-import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
+import { isWithRevoked, NOT_OF_THIS_CLUSTER, REVOKED, whatIsWrongWith } from "./identity.ts";
 import type { Address, CheckedTcpOptions, TransportTls } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
@@ -145,6 +145,11 @@ export class IncomingConnections {
   /** Shows other certificates to callers from now on, and trusts others. */
   reload(tls: TransportTls): void {
     this.#setContext(tls);
+  }
+
+  /** Ends the connections of callers whose certificate is revoked. */
+  endRevoked(tls: TransportTls): void {
+    for (const connection of [...this.#all]) if (isWithRevoked(connection.socket, tls)) this.#end(connection, REVOKED);
   }
 
   /** Ends all connections, and listening. */

@@ -21,9 +21,9 @@ import {
   whatSeparates,
 } from "./framing.ts";
 import { asText } from "./certificates.ts";
-import { whatIsWrongWith } from "./identity.ts";
+import { isWithRevoked, REVOKED, whatIsWrongWith } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
-import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
+import type { Address, CheckedTcpOptions, TransportTls } from "./tcp_options.ts";
 
 /**
  * The most that waits for a connection that is being made: enough for answers to a peer that has just called, and too
@@ -150,6 +150,12 @@ export class Outgoing {
     if (this.#phase === "waiting") this.#connect();
   }
 
+  /** Ends the connection if the peer's certificate is revoked. It is tried again later: the peer may have another then. */
+  endRevoked(tls: TransportTls): void {
+    const socket = this.#socket;
+    if (this.#phase === "open" && isWithRevoked(socket, tls)) this.#fail(socket!, REVOKED);
+  }
+
   /**
    * Ends the connection for good.
    *
@@ -198,11 +204,15 @@ export class Outgoing {
   }
 
   #sayHello(socket: Socket): void {
-    const { tls } = this.#options;
-    const wrong = tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, this.#peer, tls);
+    const wrong = this.#whatIsWrong(socket);
     if (wrong !== undefined) return this.#fail(socket, wrong);
     this.#said = this.#hello();
     socket.write(encodeHello(this.#said));
+  }
+
+  #whatIsWrong(socket: Socket): string | undefined {
+    const { tls } = this.#options;
+    return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, this.#peer, tls);
   }
 
   #readHello(socket: Socket, reader: StreamReader): void {
@@ -213,7 +223,8 @@ export class Outgoing {
       const hello = decodeHello(reader.take(HELLO_BYTES));
       if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
       if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
-      const apart = whatSeparates(this.#said!, hello);
+      // Its certificate may have been revoked since this node said hello.
+      const apart = this.#whatIsWrong(socket) ?? whatSeparates(this.#said!, hello);
       if (apart !== undefined) return this.#fail(socket, apart);
       this.#version = negotiate(this.#said!.versions, hello.versions)!;
     } catch (error) {

@@ -40,6 +40,11 @@ export interface TransportTls {
    * all nodes lets one certificate serve them all; then whoever has it may speak for any of them.
    */
   readonly nodeName?: (id: NodeId) => string;
+  /**
+   * Certificates of nodes that are refused although the authority has signed them: SHA-256 fingerprints, 64 hexadecimal
+   * digits with colons or without, as `openssl x509 -noout -fingerprint -sha256` prints them. Default: none.
+   */
+  readonly revoked?: readonly string[];
 }
 
 /** Something that happened to a {@link TcpTransport}: to be logged or counted, nothing has to be done about it. */
@@ -145,7 +150,7 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkTls(attempt: string, tls: TransportTls): void {
-  checkNames(attempt, tls, ["ca", "cert", "key", "nodeName"]);
+  checkNames(attempt, tls, ["ca", "cert", "key", "nodeName", "revoked"]);
   const isWhole = tls?.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0;
   if (!isWhole) throw invalid("tls takes all of ca, cert and key", attempt);
   if (tls.nodeName !== undefined && typeof tls.nodeName !== "function") {

@@ -161,10 +161,10 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * Replaces the certificates and the key, for all connections made from now on. Those that exist stay as they are. If this
-   * fails, nothing has changed.
+   * Replaces the certificates, the key and the list of revoked certificates, for all connections made from now on. Those
+   * that exist stay, except for those with nodes whose certificate is revoked: they end. If this fails, nothing has changed.
    *
-   * @param tls The new ones. Without `nodeName`, the present one stays.
+   * @param tls The new ones. Without `nodeName` or `revoked`, the present ones stay.
    * @throws {WalLogError} `INVALID_ARGUMENT` for certificates that are none, a key that is not the certificate's, or a
    * transport without TLS; `CLOSED`.
    */
@@ -182,6 +182,8 @@ export class TcpTransport implements RaftTransport {
       throw new WalLogError("INVALID_ARGUMENT", `${attempt}: ${(cause as Error).message}`, { cause });
     }
     this.#options.tls = next;
+    this.#incoming?.endRevoked(next);
+    for (const outgoing of [...this.#outgoing.values()]) outgoing.endRevoked(next);
   }
 
   /**
