@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WalLog, WalLogError } from "../mod.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, History } from "./history.ts";
@@ -10,6 +11,9 @@ import { assertSameState, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 import { assertPoisoned, assertReopens, gated, turn, withLog } from "./watched_log.ts";
+
+/** Longer than the time between two durable slots, in milliseconds. */
+const SLOT_DUE_MS = 1100;
 
 /** A log with durable entries 1 to 10, and 11 to 13 that no flush covers. */
 async function prepare(log: WalLog): Promise<void> {
@@ -52,6 +56,36 @@ describe("the first failure", () => {
       assert.deepEqual(fileSystem.trace, [], "nothing is written or flushed any more");
       await assertReopens(subject, history);
       assert.equal(fileSystem.count("sync", "syncAsync", "write"), 0, "closing tries nothing either");
+    }),
+  );
+
+  it(
+    "during a flush keeps the flush from writing a durable slot",
+    withLog(async ({ fileSystem, log }) => {
+      const flushes = gated(fileSystem);
+      const flush = async (fails: boolean) => {
+        log.append([entryAt(log.lastIndex + 1)]);
+        const flushed = log.sync().catch(() => {});
+        await turn();
+        if (fails) {
+          fileSystem.fail = ({ operation }) => {
+            if (operation === "write") throw systemError("EIO");
+          };
+          assert.throws(() => log.append([entryAt(log.lastIndex + 1)]), { code: "POISONED" });
+        }
+        fileSystem.fail = () => {};
+        fileSystem.calls = [];
+        await flushes.release();
+        await flushed;
+        // The flush itself goes on for a few turns after its callers were rejected.
+        for (let i = 0; i < 5; i++) await turn();
+        return fileSystem.count("write");
+      };
+      // A slot is due once a second.
+      await sleep(SLOT_DUE_MS);
+      assert.equal(await flush(false), 1, "a log that has not failed writes one");
+      await sleep(SLOT_DUE_MS);
+      assert.equal(await flush(true), 0);
     }),
   );
 

@@ -66,7 +66,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
       "const slot = { lsn: this.durableLsn, checkpoint",
       "const slot = { lsn: segment.endLsn + 160, checkpoint",
     ]],
-    dies: "judge_test",
+    dies: "simulation",
   },
   {
     name: "a durable slot is overwritten before the other one is durable",
@@ -180,7 +180,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     name: "a failed log writes a durable slot",
     file: WRITER,
     edits: [["active === this.active && mayWrite()", "active === this.active"]],
-    dies: "evidence_test",
+    dies: "fail_stop_test",
   },
   {
     name: "a reopened log with a lost end counts as closed",
@@ -240,7 +240,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
       "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.active.durableLsn);",
       "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, 0);",
     ]],
-    dies: "simulation",
+    dies: "durable_proof_test",
   },
   {
     name: "the header of a new segment claims more than is durable",
