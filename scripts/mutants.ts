@@ -155,7 +155,7 @@ for (const { killedBy, equivalent } of results) {
 }
 console.log(`\n${results.length} mutants`);
 for (const [key, count] of [...by].sort((a, b) => b[1] - a[1])) console.log(`${String(count).padStart(6)} ${key}`);
-process.exitCode = by.has("SURVIVED") ? 1 : 0;
+process.exitCode = by.has("SURVIVED") || by.has("INVALID") ? 1 : 0;
 
 /** The mutated text of a mutant's file, or why the mutant does not apply. */
 function applied({ name, file, edits }: Mutant, root: string): { text: string; original: string; error?: string } {
@@ -199,11 +199,11 @@ async function judge(mutant: Mutant, tests: readonly string[]): Promise<Result> 
   try {
     if (mutant.file.startsWith("wasm/")) {
       const built = await run(["run", "-A", "--no-check", "scripts/build_wasm.ts"]);
-      if (built.code !== 0) fail(`${mutant.name}: does not compile\n${built.output}`);
+      if (built.code !== 0) return result("INVALID", "does not compile");
     }
     // A mutant that does not load proves nothing.
     const loaded = await run(["run", "--no-check", isRaft(mutant.file) ? "src/raft/mod.ts" : "mod.ts"]);
-    if (loaded.code !== 0) fail(`${mutant.name}: does not load\n${loaded.output}`);
+    if (loaded.code !== 0) return result("INVALID", "does not load");
     const mutatedModule = readFileSync(module, "utf8");
     for (const check of checks) {
       const { failures, hangs } = await runCheck(check);
