@@ -80,16 +80,18 @@ describe("the proof that data is durable", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
-  it("of a flush is in the next frame", () => {
-    const disk = new SimulatedDisk();
-    const log = open(disk);
-    log.append([entry(1, 1000)]);
-    log.syncSync();
-    log.append([entry(2)]);
-    disk.restart();
-    const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind }) => kind === KIND_ENTRIES)!;
-    disk.flip(segmentPath(1), offset + 100);
-    assert.throws(() => open(disk), isCorrupt);
+  it("of a flush is in the next frame, whatever is damaged before it", () => {
+    for (const place of ["header", "payload"]) {
+      const disk = new SimulatedDisk();
+      const log = open(disk);
+      log.append([entry(1, 1000)]);
+      log.syncSync();
+      log.append([entry(2)]);
+      disk.restart();
+      const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind }) => kind === KIND_ENTRIES)!;
+      disk.flip(segmentPath(1), place === "header" ? offset : offset + 100);
+      assert.throws(() => open(disk), isCorrupt, place);
+    }
   });
 
   it("is omitted on a full disk, and the log works when there is space", () => {

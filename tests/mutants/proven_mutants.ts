@@ -260,8 +260,8 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "watermarks are not searched",
     file: NEWEST,
-    edits: [["files.survey(newest.file, size).provenLsn,", ""]],
-    dies: "simulation",
+    edits: [["files.survey(newest.file, size).provenLsn,", "0,"]],
+    dies: "durable_proof_test",
   },
   {
     name: "everything that is in the file counts as proven",
