@@ -193,11 +193,11 @@ describe("the search index of the site", () => {
 describe("the API pages of the site", () => {
   it("link to sources, and name what to import", () => {
     const html = `<a href="file:&#x2F;&#x2F;&#x2F;repo&#x2F;src&#x2F;a.ts"><div class="usageContent">` +
-      `import { A } from &quot;raft&quot;;</div>import x from &quot;other&quot;`;
+      `import { A } from &quot;raft/more&quot;;</div>import x from &quot;other&quot;`;
     const fitted = fitPage(html, { name: "@wallog/wallog", rootUrl: "file:///repo/", address: "api/raft/~/A.html" });
     assert.deepEqual(fitted.sources, ["src/a.ts"]);
     assert.match(fitted.html, /href="\.\.\/\.\.\/\.\.\/source\/src\/a\.ts\.html"/);
-    assert.match(fitted.html, /from &quot;@wallog\/wallog\/raft&quot;.*from &quot;other&quot;/);
+    assert.match(fitted.html, /from &quot;@wallog\/wallog\/raft\/more&quot;.*from &quot;other&quot;/);
   });
 });
 

@@ -79,7 +79,7 @@ export function fitPage(html: string, { name, rootUrl, address }: ApiPage): { ht
       /class="usageContent">[^]*?<\/div>/g,
       (usage) =>
         usage.replace(
-          /(from &quot;)([\w-]+|\.)(?=&quot;)/g,
+          /(from &quot;)([\w/-]+|\.)(?=&quot;)/g,
           (_, before, entry) => before + (entry === "." ? name : `${name}/${entry}`),
         ),
     )
