@@ -64,7 +64,7 @@ function groupCommit(setting: CaseSetting): Case {
   return {
     name,
     title: `Commit: ${CLIENTS} callers at a time, 1 KiB each`,
-    note: "Each caller does `append` and `await sync()`, again and again, and they share flushes",
+    note: "Each caller repeats `append` and `await sync()`, and the callers share flushes",
     metric: "commits",
     setup: [],
     sides: [

@@ -36,7 +36,7 @@ function appends(
   return {
     name,
     title: `Append without sync: ${sizeText(commandBytes)}, ${batch === 1 ? "one a call" : `batches of ${batch}`}`,
-    note: `${short(count)} entries to a new log, after as many to another one to warm up on; all in one segment`,
+    note: `${short(count)} entries to a new log with one segment, after as many to another log as a warm-up`,
     metric: commandBytes < KIB ? "entries" : "bytes",
     setup: [],
     sides: setting.sides(name, ["wallog", "bare", ...peers], {
@@ -95,12 +95,12 @@ export function readCases(setting: CaseSetting): Case[] {
       workload: "getRecent",
       lastIndex: RECENT_ENTRIES,
     }, {
-      note: "1 KiB entries in no order, of those appended last; each is a copy that the caller owns",
+      note: "1 KiB entries in random order, of those appended last; each is a copy that the caller owns",
       metric: "call",
       targets: [{ metric: "call", atMost: 1e-6 }],
     }),
     reads(setting, "entry-any", "`entry(i)`: any in the page cache", {}, {
-      note: `1 KiB entries in no order, of a log of ${sizeText(READ_BYTES)} that was just opened`,
+      note: `1 KiB entries in random order, of a log of ${sizeText(READ_BYTES)} that was just opened`,
       metric: "call",
       targets: [{ metric: "call", atMost: 5e-6 }],
     }),

@@ -63,8 +63,7 @@ function followedCommits(setting: CaseSetting): Case {
   return {
     name,
     title: `Commit: 1 KiB, beside ${FOLLOWERS} followers`,
-    note:
-      `\`append\` and \`sync\`, ${short(commits)} entries one after the other, of which each follower is given all; ` +
+    note: `\`append\` and \`sync\`, ${short(commits)} entries one after the other; each follower gets all of them; ` +
       "the median of one commit",
     metric: "time",
     setup: [],

@@ -12,8 +12,9 @@ export function startUp(setting: CaseSetting): Case {
   return {
     name: "start",
     title: "Start: import to a new log open",
-    note: "From the start of the process to a log open in a folder that did not exist, against the same with nothing " +
-      "imported; as it is installed, which is JavaScript in Node and Bun",
+    note:
+      "The time from the start of the process to an open log in a new folder, compared with a process that imports " +
+      "nothing; with the installed package, which is JavaScript in Node and Bun",
     metric: "time",
     setup: [],
     sides: [
@@ -51,7 +52,7 @@ export function memory(setting: CaseSetting): Case {
   return {
     name,
     title: `Memory: a log of ${short(count)} entries of 128 B opened`,
-    note: "The most that the process ever had, against a process that does nothing",
+    note: "The peak memory of the process, compared with a process that does nothing",
     metric: "memory",
     setup: [setting.fill(name, "wallog", 128, count)],
     sides: [

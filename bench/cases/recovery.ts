@@ -29,8 +29,8 @@ function recovery(
     name,
     title: `Recovery: entries of ${sizeText(commandBytes)}${isSmall ? `, ${how}` : ""}`,
     note:
-      `Opens a log of ${short(count)} entries, ${sizeText(Math.round(bytes))}, that was closed, in a new process, ` +
-      `from the page cache. The log verifies every checksum; a peer is opened and read to its end`,
+      `A new process opens a closed log of ${short(count)} entries, ${sizeText(Math.round(bytes))}, from the page ` +
+      `cache. The log verifies every checksum; another store is opened and read to its end`,
     metric: isSmall ? "entries" : "bytes",
     setup: stores.map((store) => setting.fill(name, store, commandBytes, count, batch)),
     sides: setting.sides(name, ["wallog", "bare", ...peers], {
@@ -62,7 +62,7 @@ function twoCores(setting: CaseSetting): Case {
   return {
     name,
     title: `Recovery on two cores: ${sizeText(setting.extent.twoCoreBytes)}, entries of 128 B`,
-    note: "`open`, which may use more than one core, against `openSync`, which has one",
+    note: "`open`, which can use a second core, compared with `openSync`, which cannot",
     metric: "entries",
     setup: [setting.fill(name, "wallog", 128, count, 100)],
     sides: [
@@ -93,7 +93,8 @@ function tailOpen(setting: CaseSetting): Case {
   return {
     name,
     title: `Open with \`verify: "tail"\`: ${sizeText(setting.extent.tailBytes)}`,
-    note: "Entries of 4 KiB, in a new process, from the page cache; the last segment is half full in both logs",
+    note:
+      "A new process opens a log with entries of 4 KiB from the page cache; the last segment is half full in both logs",
     metric: "time",
     setup: logs.map(({ count, folder }) => ({
       ...setting.fill(name, "wallog", 4 * KIB, count),
