@@ -149,6 +149,13 @@ describe("the pages of the site", () => {
     assert.equal(html, '<p><a href="../a.webp"><img src="../a.webp" alt="A"></a></p>\n');
   });
 
+  it("fail with the error of a broken link", () => {
+    const rewrite = (link: string) => rewriteLink(link, "docs/CLI.md", kindOf);
+    assert.throws(() => renderMarkdown("[x](NOWHERE.md)", rewrite), {
+      message: "docs/CLI.md links to NOWHERE.md, and no such file exists",
+    });
+  });
+
   it("need no script: navigation, headings and neighbours are in the page", () => {
     const groups = readNavigation(INDEX, "docs/README.md");
     const { html, ...rendered } = renderMarkdown("# Examples\n\n## One\n\n## Two\n", unchanged);

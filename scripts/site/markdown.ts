@@ -83,7 +83,8 @@ export function renderMarkdown(text: string, rewrite: (link: string) => Target):
       },
     },
   });
-  const html = marked.parse(text, { async: false });
+  // Not `parse`, which asks to report errors of `rewrite` to the authors of marked.
+  const html = marked.parser(marked.lexer(text, marked.defaults), marked.defaults);
   const first = headings[0];
   return {
     title: first === undefined ? "" : textOf(first.html),
