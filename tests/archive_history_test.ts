@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { historyOf } from "../src/archive/history.ts";
 import { surveyStore } from "../src/archive/survey.ts";
-import { type Base, baseKey, claimKey, completeKey, pieceKey } from "../src/archive/keys.ts";
+import { type Base, baseKey, claimKey, pieceKey } from "../src/archive/keys.ts";
 import { bodyOf, MemoryStore } from "../src/archive/mod.ts";
 
 const BLOCK = 16384;
@@ -16,17 +16,17 @@ class Keys {
   async base(generation: number, base?: Base): Promise<this> {
     await this.store.put(claimKey(generation), bodyOf(new Uint8Array()));
     await this.store.put(baseKey(generation, base), bodyOf(new Uint8Array()));
-    return await this.complete(generation);
-  }
-
-  async complete(generation: number): Promise<this> {
-    await this.store.put(completeKey(generation), bodyOf(new Uint8Array()));
     return this;
   }
 
   /** Adds pieces of a segment, given by the offsets at which they begin and end. */
-  async pieces(generation: number, number: number, baseLsn: number, ...ends: [number, number][]): Promise<this> {
-    for (const [from, to] of ends) {
+  async pieces(
+    generation: number,
+    number: number,
+    baseLsn: number,
+    ...ends: [from: number, to: number, ended?: boolean][]
+  ): Promise<this> {
+    for (const [from, to, ended = true] of ends) {
       const segment = { number, baseLsn, first: number * 10, salt: BigInt(number) };
       const span = {
         from,
@@ -35,7 +35,7 @@ class Keys {
         next: number * 10 + 10,
         snapshot: 0,
         archived: 0,
-        complete: false,
+        ended,
         time: 0,
       };
       await this.store.put(pieceKey(generation, segment, span, 7n), bodyOf(new Uint8Array(to - from)));
@@ -98,9 +98,24 @@ describe("the history of an archive", () => {
   it("is that of the newest complete generation", async () => {
     const keys = await new Keys().base(1);
     await keys.pieces(1, 1, 0, [0, 20000]);
-    await keys.pieces(2, 1, 0, [0, 30000]);
+    await keys.base(2);
+    await keys.pieces(2, 1, 0, [0, 30000, false]);
     assert.deepEqual(await keys.history(), [[1, [20000], 20000, false]]);
-    await keys.base(3);
-    assert.deepEqual(await keys.history(), []);
+    await keys.pieces(2, 1, 0, [0, 40000]);
+    assert.deepEqual(await keys.history(), [[1, [40000], 40000, false]]);
+  });
+
+  it("has no pieces of a step that has not ended", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, 20000, false], [20000, 24000]);
+    await keys.pieces(1, 3, 30000, [0, 20000, false]);
+    assert.deepEqual(await keys.history(), [[1, [20000, 24000], 24000, false]]);
+    await keys.pieces(1, 4, 50000, [0, 20000]);
+    assert.deepEqual(await keys.history(), [[1, [20000, 24000], 24000, true], [3, [20000], 20000, false], [
+      4,
+      [20000],
+      20000,
+      false,
+    ]]);
   });
 });

@@ -6,7 +6,6 @@ import {
   baseKey,
   claimedGeneration,
   claimKey,
-  completeKey,
   identityKey,
   pieceKey,
   readKey,
@@ -24,7 +23,7 @@ const SPAN = {
   next: 120,
   snapshot: 3,
   archived: 2,
-  complete: true,
+  ended: true,
   time: 1767225600037,
 };
 
@@ -53,8 +52,6 @@ describe("the keys of an archive", () => {
     assert.equal(baseKey(7, base), `generations/00000007/base/${limit}`);
     assert.deepEqual(readKey(baseKey(7, base), 0), { kind: "base", generation: 7, base });
     assert.deepEqual(readKey(baseKey(7, undefined), 0), { kind: "base", generation: 7, base: undefined });
-    assert.equal(completeKey(7), "generations/00000007/complete");
-    assert.deepEqual(readKey(completeKey(7), 0), { kind: "complete", generation: 7 });
     const cluster = "0123456789abcdef".repeat(2);
     const key = identityKey(7, "f".repeat(32), cluster);
     assert.deepEqual(readKey(key, 72), { kind: "identity", identity: { key, generation: 7, cluster } });

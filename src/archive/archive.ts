@@ -18,6 +18,7 @@ import { ioError } from "../io/full.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { archiveMetrics } from "./archive_metrics.ts";
 import { Archiver } from "./archiver.ts";
+import { CurrentEntries } from "./current_entries.ts";
 import { LogView } from "./log_view.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { Waiters } from "./waiters.ts";
@@ -56,7 +57,10 @@ export interface ArchiveLag {
  * @experimental
  */
 export interface Archive extends AsyncDisposable {
-  /** The last archived index, up to which a restore can recover the log. A truncation lowers it. */
+  /**
+   * The last archived index, up to which a restore can recover the log. A truncation lowers it: at once in the writer's
+   * process, and with the next step in another one.
+   */
   readonly archivedIndex: Index;
   /** The lag behind the log. */
   readonly lag: ArchiveLag;
@@ -72,7 +76,8 @@ export interface Archive extends AsyncDisposable {
 
   /**
    * Waits until the log's entry at an index is archived. It must be durable before: `log.sync`. An entry is the same as
-   * another one if it has the same index and term.
+   * another one if it has the same index and term. In another process than the writer's, this reads the log, also the
+   * part that is not durable yet. So an entry that was replaced before the call does not count.
    *
    * @param index The index.
    * @param options `signal` ends the wait: it rejects with the signal's reason.
@@ -146,6 +151,8 @@ class RunningArchive implements Archive {
   private readonly name: string;
   private readonly retention: Retention | undefined;
   private readonly archiver: Archiver;
+  /** The log as it is now, if the writer may be in another process. */
+  private readonly current: CurrentEntries | undefined;
   private readonly waiters = new Waiters();
   private readonly ending = new AbortController();
   /** Whether the last step began after the log was closed. The files then have the whole log. */
@@ -162,6 +169,7 @@ class RunningArchive implements Archive {
     this.name = name;
     this.retention = retainAll(log, name);
     const view = new LogView(fileSystem, log.path);
+    this.current = this.retention === undefined ? new CurrentEntries(fileSystem, log.path) : undefined;
     this.archiver = new Archiver(store, view, crypto.randomUUID(), this.ending.signal);
     this.closed = this.run();
     // A caller that ignores `closed` must not get an unhandled rejection.
@@ -181,13 +189,21 @@ class RunningArchive implements Archive {
     return { entries, bytes, seconds: entries + bytes === 0 ? 0 : (performance.now() - this.currentAt) / 1000 };
   }
 
-  // deno-lint-ignore require-await -- so that every error is a rejection
   async archived(index: Index, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     checkNames("Cannot wait for the archive", options, ["signal"]);
     checkReadIndex(index);
     options.signal?.throwIfAborted();
-    if (index <= this.archivedIndex) return;
-    return this.waiters.wait(index, options.signal);
+    // If the log cannot be read now, the next step reads it again.
+    const isArchived = index <= this.archivedIndex && index <= await this.stillArchived().catch(() => 0);
+    if (isArchived) return;
+    options.signal?.throwIfAborted();
+    return await this.waiters.wait(index, options.signal);
+  }
+
+  /** The highest archived index whose entry the log still has. */
+  private async stillArchived(): Promise<Index> {
+    const { current, archiver } = this;
+    return current === undefined ? this.archivedIndex : await current.same(() => this.archivedIndex, archiver.log);
   }
 
   metrics(name: string = this.log.path): Metric[] {
@@ -226,6 +242,7 @@ class RunningArchive implements Archive {
       if (end === undefined && restMs > 0) await setTimeout(restMs, undefined, { signal }).catch(() => {});
     }
     this.retention?.release();
+    await this.current?.close();
     this.waiters.end(end ?? closedError(this.log.path));
     if (end !== undefined) throw end;
   }
@@ -237,7 +254,7 @@ class RunningArchive implements Archive {
     this.failure = undefined;
     this.currentAt = started;
     this.advance();
-    this.waiters.reached(this.archivedIndex);
+    if (this.waiters.isWaiting) this.waiters.reached(await this.stillArchived());
     const bytes = archiver.counts.bytes - before;
     const { archivedIndex } = this;
     const milliseconds = performance.now() - started;

@@ -16,7 +16,7 @@ import { errorCode } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
 import { beginGeneration, type Starter } from "./begin.ts";
 import { type OwnClaim, probeStore, requireUnfenced } from "./claims.ts";
-import { type ArchivedSnapshot, completeKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
+import { type ArchivedSnapshot, identityKey, pieceKey, snapshotKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { mergedPiece, type OwnPiece, OwnPieces, type PlannedPiece } from "./own_pieces.ts";
@@ -39,8 +39,8 @@ export class Archiver {
   readonly counts: ArchiverCounts = { objects: 0, bytes: 0, merged: 0 };
   /** The claimed generation; 0 before the claim. */
   generation = 0;
-  /** The last index that the store had after a step. A later archiver cannot have missed it. */
-  archivedIndex: Index = 0;
+  /** The last index that the store had after a step, and the number of truncations then. */
+  private reported = { index: 0, truncations: 0 };
   private readonly store: ObjectStore;
   private readonly view: LogView;
   private readonly token: string;
@@ -52,8 +52,6 @@ export class Archiver {
   /** The snapshot that this archiver has archived, or found in the archive; index 0 if there is none. */
   private snapshot = { index: 0, term: 0 };
   private identity = "";
-  /** Whether everything that was durable at some time is archived. Then the generation counts. */
-  private isComplete = false;
   private probes = 0;
   /** The pieces that this archiver has written, by segment. Those of segments that are merged are forgotten. */
   private own: OwnPieces[] = [];
@@ -70,6 +68,15 @@ export class Archiver {
     this.token = token;
     this.options = { signal };
     this.starter = { store, view, token, options: this.options, tried: 0 };
+  }
+
+  /**
+   * The last archived index. A later archiver cannot have missed it. Entries that the log is known to have truncated
+   * since do not count.
+   */
+  get archivedIndex(): Index {
+    const { reported: { index, truncations }, view } = this;
+    return Math.min(index, view.truncatedSince(truncations) - 1);
   }
 
   /** The log. */
@@ -115,7 +122,7 @@ export class Archiver {
     await this.begin();
     if (this.generation === 0) return;
     const { view } = this;
-    const { durableIndex } = view;
+    const reported = { index: view.durableIndex, truncations: view.truncations };
     await this.putIdentity();
     const pending = this.pending();
     if (pending.length > 0) await this.putSnapshot();
@@ -123,16 +130,15 @@ export class Archiver {
       for (const [i, { segment, from }] of pending.entries()) {
         // An upload of many segments takes long. It is in vain if another archiver has taken over.
         if (i > 0) await requireUnfenced(this.claim);
-        await this.putPiece(segment, from);
+        await this.putPiece(segment, from, i === pending.length - 1);
       }
     } catch (error) {
       // Compaction has deleted a segment that was not archived. The snapshot covers it.
       if (errorCode(error) === "ENOENT") view.recoverNext();
       throw error;
     }
-    await this.complete();
     await requireUnfenced(this.claim);
-    this.archivedIndex = durableIndex;
+    this.reported = reported;
     view.forget(this.position.number);
     await this.merge();
   }
@@ -146,13 +152,6 @@ export class Archiver {
       if (header.number > number) return [{ segment, from: 0 }];
       return header.salt === salt && endOffset > end ? [{ segment, from: end }] : [];
     });
-  }
-
-  /** Makes the generation count. Everything that the previous generation had must be archived first. */
-  private async complete(): Promise<void> {
-    if (this.isComplete) return;
-    await this.put(completeKey(this.generation), bodyOf(new Uint8Array()));
-    this.isComplete = true;
   }
 
   private async putIdentity(): Promise<void> {
@@ -184,7 +183,8 @@ export class Archiver {
     this.snapshot = { index, term };
   }
 
-  private async putPiece(segment: Segment, from: number): Promise<void> {
+  /** Writes the rest of a segment. `ended`: whether it is the last piece of the step. */
+  private async putPiece(segment: Segment, from: number, ended: boolean): Promise<void> {
     const { header, endOffset } = segment;
     const { position, snapshot } = this;
     const { nextIndex, snapshotIndex } = header.state;
@@ -193,14 +193,20 @@ export class Archiver {
       : { next: nextIndex, snapshot: snapshotIndex };
     const plan = { from, to: endOffset, start: { next, snapshot: older }, level: 0 };
     // A snapshot that was replaced by a newer one before it was archived never is.
-    const piece = await this.write(segment, plan, (at) => at === snapshot.index ? at : position.archived);
+    const archivedAt = (at: Index) => at === snapshot.index ? at : position.archived;
+    const piece = await this.write(segment, plan, archivedAt, ended);
     if (this.own.at(-1)?.number !== header.number) this.own.push(new OwnPieces(header.number, header.salt));
     this.own.at(-1)!.add(piece);
     this.position = { number: header.number, salt: header.salt, end: endOffset, ...piece.after };
   }
 
   /** Writes a piece of a segment. `archivedAt`: the newest archived snapshot, if the log has a given one at the end. */
-  private async write(segment: Segment, plan: PlannedPiece, archivedAt: (snapshot: Index) => Index): Promise<OwnPiece> {
+  private async write(
+    segment: Segment,
+    plan: PlannedPiece,
+    archivedAt: (snapshot: Index) => Index,
+    ended: boolean,
+  ): Promise<OwnPiece> {
     const { from, to, start } = plan;
     const { span, checksum, body } = await verifyPiece(this.view.fileSystem, segment, from, to, start);
     const { next, snapshot } = span;
@@ -208,7 +214,7 @@ export class Archiver {
     const key = pieceKey(
       this.generation,
       segmentId(segment.header),
-      { ...span, archived, complete: this.isComplete },
+      { ...span, archived, ended },
       checksum,
     );
     try {
@@ -230,7 +236,7 @@ export class Archiver {
     const segment = own && this.segmentOf(own);
     if (segment === undefined) return;
     for (let parts = own!.due(); parts !== undefined; parts = own!.due()) {
-      const whole = await this.write(segment, mergedPiece(parts), () => parts.at(-1)!.after.archived);
+      const whole = await this.write(segment, mergedPiece(parts), () => parts.at(-1)!.after.archived, true);
       await this.drop(parts);
       own!.merged(parts, whole);
     }
@@ -248,7 +254,7 @@ export class Archiver {
     // If a crash has cut the segment, its pieces have more bytes than the file.
     if (segment === undefined || pieces.length === 1 || to !== segment.endOffset) return;
     try {
-      await this.write(segment, mergedPiece(pieces), () => after.archived);
+      await this.write(segment, mergedPiece(pieces), () => after.archived, true);
     } catch (error) {
       // The file is damaged or deleted, but its pieces are complete.
       if (isUnreadable(error)) return;

@@ -95,7 +95,7 @@ async function compareNewest({ store, view, options }: Starter, survey: Survey) 
   const newest = newestComplete(survey.generations);
   const begun = [...survey.generations].filter(([number, { pieces }]) => number > newest && pieces.length > 0);
   for (const generation of begun.map(([number]) => number).sort((a, b) => b - a)) {
-    const history = historyOf(survey, generation);
+    const history = historyOf(survey, generation, "included");
     await requireSameLog(store, view, generation, options);
     if (history.lostKeys.some(({ kind }) => kind === "base")) continue;
     try {
@@ -105,7 +105,7 @@ async function compareNewest({ store, view, options }: Starter, survey: Survey) 
       if (!isDiverged(error)) throw error;
     }
   }
-  const history = historyOf(survey, newest);
+  const history = historyOf(survey, newest, "included");
   await requireSameLog(store, view, newest, options);
   return { history, beginning: await findBeginning(store, history, view, options) };
 }

@@ -11,7 +11,6 @@ import {
   type ArchivedSnapshot,
   type Base,
   claimKey,
-  completeKey,
   generationPrefix,
   type Piece,
   type SegmentId,
@@ -31,7 +30,7 @@ export interface HistorySegment {
 
 /** A missing object without entries, which other keys prove. For a base, the beginning of its key. */
 export interface LostKey {
-  readonly kind: "base" | "claim" | "mark";
+  readonly kind: "base" | "claim";
   readonly key: string;
 }
 
@@ -45,22 +44,26 @@ export interface History {
   readonly identities: readonly ArchivedIdentity[];
   /** The indexes of missing snapshots, as other keys prove, in order. */
   readonly lostSnapshots: readonly Index[];
-  /** The keys of missing claims, bases and marks. Without a base, it is not known which objects count. */
+  /** The keys of missing claims and bases. Without a base, it is not known which objects count. */
   readonly lostKeys: readonly LostKey[];
   /** Frames that are missing after the last segment, as other keys prove. */
   readonly lostTail: Gap | undefined;
 }
+
+/** Whether the pieces of a step that has not ended count too. They do for the next archiver. */
+export type Unended = "left out" | "included";
 
 /**
  * The history of a generation.
  *
  * @param survey The objects.
  * @param wanted The generation. Default: the newest that is complete.
+ * @param unended Whether the last pieces count although their step has not ended.
  * @returns Its history. It is empty if there is no such generation.
  */
-export function historyOf({ generations, claims }: Survey, wanted?: number): History {
+export function historyOf({ generations, claims }: Survey, wanted?: number, unended: Unended = "left out"): History {
   const generation = wanted ?? newestComplete(generations);
-  const pieces: Piece[] = [];
+  const all: Piece[] = [];
   const snapshots: ArchivedSnapshot[] = [];
   const identities: ArchivedIdentity[] = [];
   const limits: Base[] = [];
@@ -69,10 +72,9 @@ export function historyOf({ generations, claims }: Survey, wanted?: number): His
     const found = generations.get(at);
     if (found === undefined && limits.length === 0) break;
     if (!claims.has(at)) lostKeys.push({ kind: "claim", key: claimKey(at) });
-    if (found?.isComplete === true && !found.hasMark) lostKeys.push({ kind: "mark", key: completeKey(at) });
     if (found?.hasBase !== true) lostKeys.push({ kind: "base", key: `${generationPrefix(at)}base/` });
     if (found === undefined) break;
-    for (const piece of found.pieces) if (limits.every((limit) => isWithin(piece, limit))) pieces.push(piece);
+    for (const piece of found.pieces) if (limits.every((limit) => isWithin(piece, limit))) all.push(piece);
     for (const snapshot of found.snapshots) snapshots.push(snapshot);
     for (const identity of found.identities) identities.push(identity);
     // A parent is always older. Otherwise the loop would not end.
@@ -80,10 +82,29 @@ export function historyOf({ generations, claims }: Survey, wanted?: number): His
     limits.push(found.base);
     at = found.base.parent;
   }
+  const pieces = unended === "included" ? all : endedPieces(all);
   const segments = orderSegments(chainsOf(pieces));
-  const lostSnapshots = missingSnapshots(pieces, snapshots);
-  const lostTail = lostAfter(segments.at(-1), pieces, limits);
+  const lostSnapshots = missingSnapshots(all, snapshots);
+  const reach = pieces === all ? segments : orderSegments(chainsOf(all));
+  // Later generations continue what was archived.
+  for (const { base } of generations.values()) if (base?.parent === generation) limits.push(base);
+  const isLost = (base: Base) => isBeyond(reach.at(-1), base, base.end);
+  const lostTail = lostAfter(segments.at(-1), pieces, limits.filter(isLost));
   return { generation, segments, snapshots, identities, lostSnapshots, lostKeys, lostTail };
+}
+
+/**
+ * The pieces without those of a step that has not ended. An archiver that is stopped within a step may leave a gap that
+ * only later pieces explain, or the frame of a snapshot that never was archived.
+ */
+function endedPieces(pieces: readonly Piece[]): readonly Piece[] {
+  let [number, end] = [0, 0];
+  for (const { ended, segment, to } of pieces) {
+    if (!ended || segment.number < number) continue;
+    end = segment.number > number ? to : Math.max(end, to);
+    number = segment.number;
+  }
+  return pieces.filter(({ segment, to }) => segment.number < number || (segment.number === number && to <= end));
 }
 
 /** The newest generation that is complete; 0 if there is none. */
@@ -136,22 +157,24 @@ function missingSnapshots(pieces: readonly Piece[], snapshots: readonly Archived
 function lostAfter(
   last: HistorySegment | undefined,
   pieces: readonly Piece[],
-  bases: readonly Base[],
+  lostBases: readonly Base[],
 ): Gap | undefined {
-  const { number, salt } = last?.id ?? { number: 0, salt: 0n };
-  const end = last?.end ?? 0;
-  const isBeyond = (at: { readonly number: number; readonly salt: bigint }, to: number) =>
-    at.number > number || (at.number === number && at.salt === salt && to > end);
-  const beyond = pieces.filter(({ segment, to }) => isBeyond(segment, to));
+  const beyond = pieces.filter(({ segment, to }) => isBeyond(last, segment, to));
   const numbers = [
     ...beyond.map(({ segment }) => segment.number),
-    ...bases.filter((base) => isBeyond(base, base.end)).map((base) => base.number),
+    ...lostBases.map((base) => base.number),
   ];
   if (numbers.length === 0) return undefined;
   const firstIndex = last?.chain.at(-1)?.next ?? 1;
   const lastIndex = Math.max(firstIndex, ...beyond.map(({ next }) => next - 1));
   const floor = Math.min(firstIndex, ...beyond.map((piece) => piece.floor));
   return { number: Math.min(...numbers), firstIndex, lastIndex, floor, isCovered: false };
+}
+
+/** Whether an offset in a segment lies after the last segment. */
+function isBeyond(last: HistorySegment | undefined, at: Pick<SegmentId, "number" | "salt">, to: number): boolean {
+  const { number, salt } = last?.id ?? { number: 0, salt: 0n };
+  return at.number > number || (at.number === number && at.salt === salt && to > (last?.end ?? 0));
 }
 
 /** Whether a piece counts for a generation whose base is given. */

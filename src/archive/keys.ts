@@ -4,9 +4,8 @@
  * ```text
  * claims/00000001
  * generations/00000001/base/PARENT-NUMBER-SALT-END
- * generations/00000001/complete
  * generations/00000001/identity/INCARNATION-CLUSTER
- * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-ARCHIVED-COMPLETE-TIME-CHECKSUM
+ * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-ARCHIVED-ENDED-TIME-CHECKSUM
  * generations/00000001/snapshots/INDEX-TERM-PREVIOUS-CHECKSUM
  * ```
  *
@@ -58,8 +57,8 @@ export interface PieceSpan {
 export interface PieceFacts extends PieceSpan {
   /** Index of the newest snapshot at its end whose file was archived before the piece; 0 if there is none. */
   readonly archived: Index;
-  /** Whether its generation was complete before the piece was written. */
-  readonly complete: boolean;
+  /** Whether the step that archived its frames has ended with it, or had ended before it was written. */
+  readonly ended: boolean;
 }
 
 /** A piece of a segment, as its key describes it. */
@@ -142,11 +141,6 @@ export function baseKey(generation: number, base: Base | undefined): string {
   return `${generationPrefix(generation)}base/${[padded(parent, GENERATION_DIGITS), ...limit].join("-")}`;
 }
 
-/** The key that shows that a generation is complete. */
-export function completeKey(generation: number): string {
-  return `${generationPrefix(generation)}complete`;
-}
-
 /**
  * The key of an identity.
  *
@@ -161,11 +155,11 @@ export function identityKey(generation: number, incarnation: string, cluster: st
 /** The key of a piece. */
 export function pieceKey(generation: number, segment: SegmentId, facts: PieceFacts, checksum: bigint): string {
   const { number, baseLsn, first, salt } = segment;
-  const { from, to, floor, next, snapshot, archived, complete, time } = facts;
+  const { from, to, floor, next, snapshot, archived, ended, time } = facts;
   const numbers = [from, to, floor, next, snapshot, archived].map((value) => padded(value, NUMBER_DIGITS));
   const folder = [padded(number, SEGMENT_DIGITS), padded(baseLsn, NUMBER_DIGITS), padded(first, NUMBER_DIGITS)];
   return `${generationPrefix(generation)}segments/${[...folder, hex(salt)].join("-")}/` +
-    [...numbers, Number(complete), padded(time, TIME_DIGITS), hex(checksum)].join("-");
+    [...numbers, Number(ended), padded(time, TIME_DIGITS), hex(checksum)].join("-");
 }
 
 /** The key of a snapshot. */
@@ -177,7 +171,6 @@ export function snapshotKey(generation: number, { index, term, previous, checksu
 /** A parsed key of a generation. `other`: a key that readers ignore. */
 export type GenerationKey =
   | { readonly kind: "base"; readonly generation: number; readonly base: Base | undefined }
-  | { readonly kind: "complete"; readonly generation: number }
   | { readonly kind: "identity"; readonly identity: ArchivedIdentity }
   | { readonly kind: "piece"; readonly piece: Piece }
   | { readonly kind: "snapshot"; readonly snapshot: ArchivedSnapshot }
@@ -210,7 +203,6 @@ export function readKey(key: string, size: number): GenerationKey {
     const found = { parent: Number(parent), number: Number(number), salt: BigInt(`0x${salt}`), end: Number(end) };
     return { kind: "base", generation, base: found.parent === 0 ? undefined : found };
   }
-  if (name === "complete") return { kind: "complete", generation };
   const cluster = IDENTITY.exec(name)?.[1];
   if (cluster !== undefined) return { kind: "identity", identity: { key, generation, cluster } };
   const snapshot = SNAPSHOT.exec(name);
@@ -240,6 +232,6 @@ function readPiece(key: string, generation: number, name: string): Piece | undef
   ];
   const segment = { number, baseLsn, first, salt: BigInt(`0x${found[4]}`) };
   const checksum = BigInt(`0x${found[13]}`);
-  const complete = flag === 1;
-  return { key, generation, segment, from, to, floor, next, snapshot, archived, complete, time, checksum };
+  const ended = flag === 1;
+  return { key, generation, segment, from, to, floor, next, snapshot, archived, ended, time, checksum };
 }

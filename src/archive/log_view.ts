@@ -56,6 +56,16 @@ export class LogView {
     return this.log?.index.termAt(index);
   }
 
+  /** The number of truncations that were read. */
+  get truncations(): number {
+    return this.log?.truncations.count ?? 0;
+  }
+
+  /** The lowest index that was truncated after a number of truncations; `Infinity` if there is none. */
+  truncatedSince(truncations: number): Index {
+    return this.log?.truncations.lowestSince(truncations) ?? Infinity;
+  }
+
   /**
    * Reads everything written since the last call.
    *

@@ -12,7 +12,6 @@ import {
   type Base,
   claimedGeneration,
   CLAIMS,
-  completeKey,
   GENERATIONS,
   type Piece,
   readKey,
@@ -23,9 +22,7 @@ import type { ObjectStore, RequestOptions } from "./object_store.ts";
 export interface Generation {
   /** Whether it has a base. It is written first. */
   hasBase: boolean;
-  /** Whether its mark of completeness is there. */
-  hasMark: boolean;
-  /** Whether it was complete at some time. Before that, it is not the newest state of the log. */
+  /** Whether a step of its archiver has ended. Before that, it is not the newest state of the log. */
   isComplete: boolean;
   /** Its base; `undefined` if it continues no other generation. */
   base: Base | undefined;
@@ -58,7 +55,7 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
     const known = generations.get(generation);
     if (known !== undefined) return known;
     const made: Generation = {
-      ...{ hasBase: false, hasMark: false, isComplete: false, base: undefined },
+      ...{ hasBase: false, isComplete: false, base: undefined },
       ...{ pieces: [], snapshots: [], identities: [] },
     };
     generations.set(generation, made);
@@ -70,9 +67,8 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
     else if (read.kind === "snapshot") of(read.snapshot.generation).snapshots.push(read.snapshot);
     else if (read.kind === "identity") of(read.identity.generation).identities.push(read.identity);
     else if (read.kind === "base") Object.assign(of(read.generation), { hasBase: true, base: read.base });
-    else if (read.kind === "complete") of(read.generation).hasMark = true;
   }
-  for (const one of generations.values()) one.isComplete = one.hasMark || one.pieces.some(({ complete }) => complete);
+  for (const one of generations.values()) one.isComplete = one.pieces.some(({ ended }) => ended);
   // A lost claim is not claimed again, because its generation has objects.
   const claimed = highest([...claims, ...generations.keys()]);
   return { claimed, claims, generations };
@@ -107,10 +103,7 @@ export async function surveyInUse(store: ObjectStore, options?: RequestOptions):
   );
 }
 
-/** The keys of all pieces, and of the generations that are complete. */
+/** The keys of all pieces. */
 function pieceKeys({ generations }: Survey): string[] {
-  return [...generations].flatMap(([number, { isComplete, pieces }]) => {
-    const keys = pieces.map(({ key }) => key);
-    return isComplete ? [...keys, completeKey(number)] : keys;
-  });
+  return [...generations.values()].flatMap(({ pieces }) => pieces.map(({ key }) => key));
 }

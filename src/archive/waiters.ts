@@ -43,6 +43,11 @@ export class Waiters {
     return promise;
   }
 
+  /** Whether anyone waits. */
+  get isWaiting(): boolean {
+    return this.waiting.size > 0;
+  }
+
   /** Resolves the waits up to an index. */
   reached(index: Index): void {
     for (const waiter of [...this.waiting]) if (waiter.index <= index) waiter.resolve();

@@ -19,7 +19,7 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
     name: "an archiver reports an index without looking for another archiver",
     file: ARCHIVER,
-    edits: [["    await requireUnfenced(this.claim);\n    this.archivedIndex", "    this.archivedIndex"]],
+    edits: [["    await requireUnfenced(this.claim);\n    this.reported", "    this.reported"]],
     dies: "archive_test",
   },
   {
@@ -49,13 +49,13 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
     name: "a snapshot that was replaced before it was archived counts as archived",
     file: ARCHIVER,
-    edits: [["(at) => at === snapshot.index ? at : position.archived", "(at) => at > 0 ? at : position.archived"]],
+    edits: [["at === snapshot.index ? at : position.archived", "at > 0 ? at : position.archived"]],
     dies: "archive_snapshots_test",
   },
   {
     name: "a merged piece does not show that a snapshot was archived",
     file: ARCHIVER,
-    edits: [["() => parts.at(-1)!.after.archived", "() => 0"]],
+    edits: [["() => parts.at(-1)!.after.archived, true", "() => 0, true"]],
     dies: "archive_snapshots_test",
   },
   {
@@ -86,12 +86,24 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_begin_test",
   },
   {
-    name: "a generation counts before it has anything",
+    name: "an entry that was replaced in another process counts as archived",
+    file: ARCHIVE,
+    edits: [["current === undefined ? this.archivedIndex", "current !== this ? this.archivedIndex"]],
+    dies: "archive_release_test",
+  },
+  {
+    name: "a truncation does not lower the archived index",
     file: ARCHIVER,
     edits: [[
-      "    this.generation = generation;\n",
-      "    this.generation = generation;\n    await this.complete();\n",
+      "return Math.min(index, view.truncatedSince(truncations) - 1);",
+      "return Math.min(index, truncations + view.durableIndex);",
     ]],
+    dies: "archive_release_test",
+  },
+  {
+    name: "a generation counts before it has everything",
+    file: ARCHIVER,
+    edits: [["from, i === pending.length - 1)", "from, i < pending.length)"]],
     dies: "archive_takeover_test",
   },
   {
@@ -100,8 +112,8 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     edits: [
       ["    if (pending.length > 0) await this.putSnapshot();\n", ""],
       [
-        "    await this.complete();\n",
-        "    if (pending.length > 0) await this.putSnapshot();\n    await this.complete();\n",
+        "    await requireUnfenced(this.claim);\n    this.reported",
+        "    if (pending.length > 0) await this.putSnapshot();\n    await requireUnfenced(this.claim);\n    this.reported",
       ],
     ],
     dies: "archive_takeover_test",
