@@ -91,6 +91,21 @@ export interface WalLogEvents {
     readonly error: WalLogError;
     readonly willRetry: boolean;
   };
+  /** A standby has taken what was archived: `lastIndex` is its last index, `entries` how many it still lacks. */
+  readonly "wallog:standby": {
+    readonly path: string;
+    readonly store: string;
+    readonly lastIndex: Index;
+    readonly entries: number;
+    readonly milliseconds: number;
+  };
+  /** An update of a standby failed. With `willRetry`, it tries again; otherwise, it has ended. */
+  readonly "wallog:standby-failure": {
+    readonly path: string;
+    readonly store: string;
+    readonly error: WalLogError;
+    readonly willRetry: boolean;
+  };
   /** A write or flush failed: the log rejects every later change. Published once. */
   readonly "wallog:poison": { readonly path: string; readonly error: WalLogError };
 }
@@ -108,6 +123,8 @@ const CHANNELS = {
   "wallog:damage": channel("wallog:damage"),
   "wallog:archive": channel("wallog:archive"),
   "wallog:archive-failure": channel("wallog:archive-failure"),
+  "wallog:standby": channel("wallog:standby"),
+  "wallog:standby-failure": channel("wallog:standby-failure"),
   "wallog:poison": channel("wallog:poison"),
 };
 

@@ -26,6 +26,8 @@ export interface Cut {
   readonly next: Index;
   /** The snapshot there; index 0 if there is none. */
   readonly snapshot: { readonly index: Index; readonly term: Term };
+  /** The lowest index that was written or dropped since the start of the walk. */
+  readonly floor: Index;
 }
 
 /** Whether a snapshot is archived, was archived and is lost, or never was because a newer one replaced it. */
@@ -55,6 +57,12 @@ export class CutFinder {
   constructor(target: RestoreTarget, stateOf: (index: Index, term: Term) => SnapshotState) {
     this.target = target;
     this.stateOf = stateOf;
+  }
+
+  /** A finder of the last possible position, which goes on from an earlier one. */
+  static after(cut: Cut, stateOf: (index: Index, term: Term) => SnapshotState): CutFinder {
+    const { number, next, snapshot, floor } = cut;
+    return Object.assign(new CutFinder({ kind: "end" }, stateOf), { cut, number, next, snapshot, floor });
   }
 
   /** Begins the next segment. */
@@ -114,6 +122,6 @@ export class CutFinder {
     this.lostSnapshot = state === "lost" ? snapshot.index : 0;
     if (state === "lost") return;
     this.isWritten = false;
-    this.cut = { number, offset, next, snapshot };
+    this.cut = { number, offset, next, snapshot, floor: this.floor! };
   }
 }

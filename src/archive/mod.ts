@@ -22,3 +22,4 @@ export {
 } from "./object_store.ts";
 export { restore, type RestoreOptions } from "./restore.ts";
 export type { RestoreReport } from "./restored_folder.ts";
+export { type Standby, standby, type StandbyLag, type StandbyOptions } from "./standby.ts";

@@ -44,12 +44,12 @@ import {
   SUFFIX,
   writeReport,
 } from "./restored_folder.ts";
-import { Staging } from "./staging.ts";
+import { finishFiles, Staging } from "./staging.ts";
 
 /** The number of attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 5;
 /** The number of objects to read at the same time. A request has 4 MiB at most. */
-const CONCURRENCY_DEFAULT = 4;
+export const CONCURRENCY_DEFAULT = 4;
 const CONCURRENCY_MAX = 64;
 
 /** Options of restoring a log. */
@@ -148,7 +148,7 @@ export async function restore(
 }
 
 /** The parameters of a restore. */
-interface Work extends RestoredFolder {
+export interface Work extends RestoredFolder {
   readonly store: ObjectStore;
   readonly options: RestoreOptions;
 }
@@ -164,10 +164,8 @@ function targetOf(options: RestoreOptions): RestoreTarget {
     "signal",
     "fileSystem",
   ]);
-  const { toIndex, toTime, concurrency = CONCURRENCY_DEFAULT } = options;
-  if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= CONCURRENCY_MAX)) {
-    throw invalid(`${attempt}: concurrency must be 1 to ${CONCURRENCY_MAX}, found ${show(concurrency)}`);
-  }
+  const { toIndex, toTime } = options;
+  checkConcurrency(attempt, options.concurrency);
   if (toIndex !== undefined && toTime !== undefined) throw invalid(`${attempt}: give toIndex or toTime, not both`);
   if (toIndex !== undefined) {
     checkReadIndex(toIndex);
@@ -176,6 +174,12 @@ function targetOf(options: RestoreOptions): RestoreTarget {
   if (toTime === undefined) return { kind: "end" };
   if (Number.isFinite(toTime)) return { kind: "time", milliseconds: toTime };
   throw invalid(`${attempt}: toTime must be milliseconds since 1970, found ${show(toTime)}`);
+}
+
+/** The number of objects to read at the same time, as an option gives it. */
+export function checkConcurrency(attempt: string, concurrency: number = CONCURRENCY_DEFAULT): number {
+  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= CONCURRENCY_MAX) return concurrency;
+  throw invalid(`${attempt}: concurrency must be 1 to ${CONCURRENCY_MAX}, found ${show(concurrency)}`);
 }
 
 /** Fails if the complete files in the folder are not of the archive's log. */
@@ -207,14 +211,14 @@ async function prepare(work: Work): Promise<void> {
 }
 
 /** The segments of a restored log. */
-interface Restored {
+export interface Restored {
   readonly headers: readonly SegmentHeader[];
   readonly cut: Cut;
   readonly bytes: number;
 }
 
-/** Restores segments and the snapshot. Tries the newest snapshot first. */
-async function restoreFiles(work: Work, history: History): Promise<Restored> {
+/** Restores segments and the snapshot, under temporary names. Tries the newest snapshot first. */
+export async function restoreFiles(work: Work, history: History): Promise<Restored> {
   const { target, store } = work;
   const isWanted = ({ index }: ArchivedSnapshot) => target.kind !== "index" || index <= target.index;
   const indexes = [...history.snapshots.filter(isWanted).map(({ index }) => index), 0];
@@ -266,7 +270,6 @@ async function restoreFrom(work: Work, history: History, start: number) {
   if (index > 0) await staging.restoreSnapshot(find(index, term)!);
   const kept = headers.filter(({ number }) => number <= cut.number);
   removeOthers(work, kept, snapshotName(index, term));
-  staging.finish(kept, cut.offset);
   const snapshotBytes = index > 0 ? find(index, term)!.size : 0;
   // LSNs go on from segment to segment, so this is the size of all files.
   const bytes = kept.at(-1)!.baseLsn - kept[0]!.baseLsn + cut.offset + snapshotBytes;
@@ -303,6 +306,7 @@ function removeOthers({ partial, folder }: Work, headers: readonly SegmentHeader
 /** Opens the log for writing, which verifies it, and closes it. */
 async function complete(work: Work, history: History, { headers, cut, bytes }: Restored): Promise<void> {
   const { partial, folder, target, options: { signal } } = work;
+  finishFiles(partial, folder, headers, cut.offset);
   const codec = leaseCodec();
   try {
     const incarnation = new Uint8Array(ID_BYTES);
@@ -337,8 +341,8 @@ function requireState({ lastIndex, snapshotIndex, recovery, path }: WalLog, { ne
   throw new WalLogError("CORRUPT", message, { path, damage: recovery.damage });
 }
 
-/** The cluster of the log. A log belongs to at most one cluster. */
-function clusterOf({ identities }: History): Uint8Array {
+/** The cluster of the log; zeros if there is none. A log belongs to at most one cluster. */
+export function clusterOf({ identities }: History): Uint8Array {
   const founded = identities.find(({ cluster }) => /[^0]/.test(cluster));
   return founded === undefined ? new Uint8Array(ID_BYTES) : new Uint8Array(Buffer.from(founded.cluster, "hex"));
 }

@@ -168,31 +168,40 @@ export class Staging {
       file.close();
     }
   }
+}
 
-  /**
-   * Completes the files of the segments: cuts each one at its end, and writes its header block.
-   *
-   * @param headers The headers of the segments, oldest first.
-   * @param offset Offset in the file of the last segment at which the log ends.
-   */
-  finish(headers: readonly SegmentHeader[], offset: number): void {
-    const codec = leaseCodec();
-    try {
-      for (const [i, header] of headers.entries()) {
-        const next = headers[i + 1];
-        const file = this.fileSystem.open(this.pathOf(header.number), "write");
-        try {
-          writeFull(file, headerBlock(codec, file, header, next), 0);
-          file.truncate(next === undefined ? offset : next.baseLsn - header.baseLsn);
-          file.sync();
-        } finally {
-          file.close();
-        }
+/**
+ * Completes the files of segments: cuts each one at its end, and writes its header block.
+ *
+ * @param fileSystem The machine, with the names of unfinished files.
+ * @param folder The folder.
+ * @param headers The headers of the segments, oldest first.
+ * @param offset Offset in the file of the last segment at which the log ends.
+ * @param names Whether each segment names the next one. Default: true.
+ */
+export function finishFiles(
+  fileSystem: FileSystem,
+  folder: string,
+  headers: readonly SegmentHeader[],
+  offset: number,
+  names = true,
+): void {
+  const codec = leaseCodec();
+  try {
+    for (const [i, header] of headers.entries()) {
+      const next = headers[i + 1];
+      const file = fileSystem.open(`${folder}/${segmentName(header.number)}`, "write");
+      try {
+        writeFull(file, headerBlock(codec, file, header, names ? next : undefined), 0);
+        file.truncate(next === undefined ? offset : next.baseLsn - header.baseLsn);
+        file.sync();
+      } finally {
+        file.close();
       }
-      this.fileSystem.syncDirectory(this.folder);
-    } finally {
-      returnCodec(codec);
     }
+    fileSystem.syncDirectory(folder);
+  } finally {
+    returnCodec(codec);
   }
 }
 

@@ -49,6 +49,7 @@ import { S3_MUTANTS } from "./s3_mutants.ts";
 import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 import { SEGMENT_MUTANTS } from "./segment_mutants.ts";
 import { SNAPSHOT_MUTANTS } from "./snapshot_mutants.ts";
+import { STANDBY_MUTANTS } from "./standby_mutants.ts";
 import { WRITER_MUTANTS } from "./writer_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -103,4 +104,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...ARCHIVE_MUTANTS,
   ...ARCHIVER_MUTANTS,
   ...S3_MUTANTS,
+  ...STANDBY_MUTANTS,
 ];

@@ -1,0 +1,80 @@
+/** Mutants of standbys. */
+
+import type { Mutant } from "./mutant.ts";
+
+const FILES = "src/archive/standby_files.ts";
+const PLAN = "src/archive/standby_plan.ts";
+const UPDATE = "src/archive/standby_update.ts";
+
+/** Mutants of standbys. */
+export const STANDBY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a standby does not name a segment in the one before it",
+    file: UPDATE,
+    edits: [["      if (before !== undefined) files.name(before, header);\n", ""]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a power cut can leave a hole in the log of a standby",
+    file: FILES,
+    edits: [[
+      "      fileSystem.remove(this.pathOf(header.number));\n      fileSystem.syncDirectory(folder);\n    }\n    const kept",
+      "      fileSystem.remove(this.pathOf(header.number));\n    }\n    const kept",
+    ]],
+    dies: "standby_test",
+  },
+  {
+    name: "a standby appends frames that are not verified",
+    file: "src/archive/standby_tail.ts",
+    edits: [["      if (invalid === segment.end) break;", "      if (invalid >= from) break;"]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a standby follows the archive of another log",
+    file: UPDATE,
+    edits: [["    if (claimed === 0 || claimed === this.claim) return;\n", "    if (claimed >= 0) return;\n"]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a standby may have entries that the archive lacks",
+    file: PLAN,
+    edits: [["  if (isLast && (kept", "  if (!isLast && (kept"]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a standby goes on after a gap",
+    file: PLAN,
+    edits: [["  if (gap?.isCovered === true) return", "  if (gap?.isCovered === undefined && kept < 0) return"]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a standby stays silent about missing objects",
+    file: UPDATE,
+    edits: [["    if (isIncomplete || finder", "    if (finder"]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a standby goes on with a log that was opened for writing",
+    file: FILES,
+    edits: [[".some((byte) => byte !== 0))) {", ".some((byte) => byte > 255))) {"]],
+    dies: "standby_takeover_test",
+  },
+  {
+    name: "a standby keeps its torn end",
+    file: FILES,
+    edits: [["    if (cut !== undefined) this.cutAt(cut);\n", "    this.cut = cut;\n"]],
+    dies: "standby_test",
+  },
+  {
+    name: "a standby keeps segments that its snapshot covers",
+    file: FILES,
+    edits: [["this.segments.splice(0, Math.max(start, 0));", "this.segments.splice(0, 0 * start);"]],
+    dies: "standby_test",
+  },
+  {
+    name: "a standby has the incarnation of zeros",
+    file: UPDATE,
+    edits: [['      if (typeof found !== "object") fileSystem.random(incarnation);\n', ""]],
+    dies: "standby_test",
+  },
+];
