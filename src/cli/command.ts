@@ -74,7 +74,7 @@ export interface Command {
    */
   readonly writes?: boolean | ((args: Arguments) => boolean);
   /** Whether `--json` streams one object per line, instead of one document at the end. */
-  readonly streams?: boolean;
+  readonly streams?: boolean | ((words: readonly string[]) => boolean);
   /** Runs the command. Returns the exit code. */
   run(context: Context): Promise<number>;
 }

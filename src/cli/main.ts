@@ -49,7 +49,7 @@ export async function main(words: readonly string[], { stdout, stderr }: Streams
   const session: Session = {
     args,
     out: new Output(stdout),
-    gathered: isJson(args) && command?.streams !== true ? gather(args) : undefined,
+    gathered: isJson(args) && !streamsLines(command, args) ? gather(args) : undefined,
     note: (text) => void stderr.write(`${PROGRAM}: ${oneLine(text)}\n`),
     interruption: new AbortController(),
   };
@@ -82,6 +82,12 @@ function commandOf([name]: readonly string[]): Command | undefined {
 function isJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end < 0 ? undefined : end).includes("--json");
+}
+
+/** Whether a command streams one object per line. */
+function streamsLines(command: Command | undefined, args: readonly string[]): boolean {
+  const { streams = false } = command ?? {};
+  return typeof streams === "boolean" ? streams : streams(args);
 }
 
 /** Reports a failure: as a document with `--json`, in words otherwise. */

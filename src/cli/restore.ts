@@ -10,6 +10,7 @@ import { GENERATION, generationOption } from "./archive.ts";
 import { type Command, EXIT, hardStateJson, Interrupted, UsageError } from "./command.ts";
 import { storeOf } from "./object_store.ts";
 import { progressLine } from "./progress.ts";
+import { followArchive, isFollowed } from "./restore_follow.ts";
 import { hardStateText, oneLine, sized } from "./text.ts";
 
 /** The command. */
@@ -20,11 +21,18 @@ export const restoreCommand: Command = {
   options: {
     to: { type: "string", value: "INDEX|TIME", help: "The last entry wanted, or a time such as 2026-01-31T12:00:00Z" },
     generation: GENERATION,
+    follow: { type: "boolean", short: "f", help: "Take what the archive adds, until interrupted: a warm standby" },
+    interval: { type: "string", value: "MS", help: "With --follow: the time between two updates. Default: 1000" },
   },
+  streams: isFollowed,
   help:
     `DEST becomes a cleanly closed log: the newest usable snapshot and the entries after it. Every frame is verified.
 DEST must not exist, or be an empty folder. If a restore is interrupted, repeat the command to continue it. Until it is
 complete, DEST does not open as a log.
+
+With --follow, DEST becomes a warm standby: a log that other processes can open for reading, and that is as new as the
+archive. Interrupt the command and open the log for writing to promote it. Until then, repeat the command to go on. It
+prints a line for each change with --json.
 
 Times are those of the log's clock. The result is the state before the first checkpoint with a later time.
 
@@ -32,6 +40,8 @@ A node that starts from an archive has lost all later votes and acknowledgements
 member.`,
   writes: true,
   async run(context) {
+    if (context.options.follow === true) return await followArchive(context);
+    if (context.options.interval !== undefined) throw new UsageError("--interval needs --follow");
     const { operands: [place, destination], out, result, signal } = context;
     const store = await storeOf(place!);
     const generation = generationOption(context);
