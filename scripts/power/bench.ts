@@ -29,12 +29,12 @@ import { Random } from "./random.ts";
 /** The size of a disk, in bytes. XFS needs 300 MiB. */
 const DISK_BYTES = 320 * 2 ** 20;
 /** The steps of a history that is not cut before its end. */
-const STEPS = 120;
+const STEPS = 100;
 /** Small segments, so that a history rotates often. In bytes. */
 const SEGMENT_BYTES = [4096, 8192, 32768];
 /** Cuts at early requests hit the mount and the opening. */
 const EARLY_REQUESTS = 45;
-const LATE_REQUESTS = 330;
+const LATE_REQUESTS = 220;
 /** The longest that a guest may be silent, in milliseconds: then it hangs. */
 const SILENCE_MS_MAX = 600_000;
 /** The options with which a file system is made: at once and completely. */

@@ -116,7 +116,9 @@ export class NbdServer {
         const bytes = received.subarray(0, wanted);
         received = received.subarray(wanted);
         const step = conversation.next(bytes);
-        if (step.done) return void socket.end();
+        // A disk without power does not even close the connection: that would be an I/O error.
+        if (step.done && !this.#isOff) socket.end();
+        if (step.done) return;
         wanted = step.value;
       }
     });
