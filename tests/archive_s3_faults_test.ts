@@ -1,4 +1,4 @@
-/** The faults of S3: errors, lost and cut replies, hangs, uploads that fail, and services without conditional writes. */
+/** The faults of S3: errors, lost and cut replies, hangs, and services without conditional writes. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -7,45 +7,10 @@ import { bodyOf } from "../src/archive/mod.ts";
 import { type S3Options, S3Store } from "../src/archive/s3.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { listed } from "./object_store_suite.ts";
-import { BUCKET, type Fault, S3Server, type Seen } from "./s3_server.ts";
+import { BUCKET, type Fault } from "./s3_server.ts";
+import { withStore } from "./s3_store.ts";
 
-const MIB = 1024 * 1024;
 const one = new Uint8Array([1]);
-
-/** Runs a test with a server and a store. */
-function withStore(
-  body: (store: S3Store, server: S3Server) => Promise<void>,
-  options: S3Options = {},
-): () => Promise<void> {
-  return async () => {
-    const server = await new S3Server().start();
-    try {
-      await body(new S3Store(`s3://${BUCKET}`, server.options(options)), server);
-    } finally {
-      await server.stop();
-    }
-  };
-}
-
-/** A body of some size that remembers the longest part that was read. */
-function largeBody(size: number) {
-  const part = new Uint8Array(size);
-  for (let i = 0; i < size; i += 1000) part[i] = i % 251;
-  const body = {
-    size,
-    longest: 0,
-    read: (offset: number, length: number) => {
-      body.longest = Math.max(body.longest, length);
-      return part.slice(offset, offset + length);
-    },
-    bytes: part,
-  };
-  return body;
-}
-
-const isComplete = ({ method, query }: Seen) => method === "POST" && query.has("uploadId");
-const isPart = (number: number) => ({ method, query }: Seen) =>
-  method === "PUT" && query.get("partNumber") === String(number);
 
 describe("a request to S3", () => {
   const passing: Fault[] = [
@@ -166,6 +131,17 @@ describe("a request to S3", () => {
   );
 
   it(
+    "names the region of a bucket in another one",
+    withStore(async (store, server) => {
+      server.failNext(1, { kind: "error", status: 301, code: "PermanentRedirect" });
+      await assert.rejects(store.get("a"), {
+        code: "STORE",
+        message: /answers 301 PermanentRedirect .*: the bucket is in the region eu-other-1, .*\(AWS_REGION\)$/,
+      });
+    }),
+  );
+
+  it(
     "names the cause of a refusal, and no secret",
     withStore(async (_, server) => {
       const secrets = { accessKeyId: "AKID", secretAccessKey: "wr0ng", sessionToken: "t0k+en/=" };
@@ -213,81 +189,6 @@ describe("a list of objects in S3", () => {
         await assert.rejects(listed(store), { code: "STORE" }, String(from));
       }
     }, { attempts: 1 }),
-  );
-});
-
-describe("an upload to S3 in parts", () => {
-  it(
-    "reads a bounded part of the object at a time, and repeats parts",
-    withStore(async (store, server) => {
-      const body = largeBody(20 * MIB + 1);
-      server.failNext(1, { kind: "lost", late: true }, isPart(2));
-      await store.put("large", body);
-      assert(server.objects.get("large")!.equals(body.bytes));
-      assert.equal(body.longest, 8 * MIB);
-      assert.equal(server.uploads.size, 0);
-      assert.deepEqual(await listed(store), [{ key: "large", size: body.size }]);
-    }),
-  );
-
-  it(
-    "is aborted if it fails",
-    withStore(async (store, server) => {
-      const body = largeBody(9 * MIB);
-      for (const matches of [isPart(2), isComplete]) {
-        server.failNext(1, { kind: "error", status: 403, code: "AccessDenied" }, matches);
-        await assert.rejects(store.put("large", body), { code: "STORE" });
-        assert.equal(server.uploads.size, 0);
-      }
-      const reason = new Error("stopped");
-      const controller = new AbortController();
-      server.fault = (request) => {
-        if (!isPart(2)(request)) return undefined;
-        controller.abort(reason);
-        return { kind: "hang" };
-      };
-      await assert.rejects(store.put("large", body, { signal: controller.signal }), (error) => error === reason);
-      assert.equal(server.uploads.size, 0);
-      assert.equal(server.objects.size, 0);
-    }),
-  );
-
-  it(
-    "fails if its completion answers 200 and an error",
-    withStore(async (store, server) => {
-      const body = largeBody(9 * MIB);
-      server.failNext(1, { kind: "error", status: 200, code: "InternalError" }, isComplete);
-      await store.put("large", body);
-      assert.equal(server.objects.get("large")!.length, body.size);
-      server.objects.clear();
-      server.failNext(1, { kind: "error", status: 200, code: "EntityTooSmall" }, isComplete);
-      await assert.rejects(store.put("large", body), { code: "STORE", message: /answers 200 EntityTooSmall/ });
-      assert.deepEqual([server.objects.size, server.uploads.size], [0, 0]);
-    }),
-  );
-
-  it(
-    "is complete if the reply to its completion was lost",
-    withStore(async (store, server) => {
-      const body = largeBody(9 * MIB);
-      server.failNext(1, { kind: "lost", late: true }, isComplete);
-      await store.put("large", body);
-      assert.equal(server.objects.get("large")!.length, body.size);
-      server.failNext(1, { kind: "cut", bytes: 20, honest: true }, isComplete);
-      await store.put("larger", body);
-      assert.equal(server.objects.get("larger")!.length, body.size);
-    }),
-  );
-
-  it(
-    "fails if the upload is gone and the object is not there",
-    withStore(async (store, server) => {
-      server.fault = (request) => {
-        if (isComplete(request)) server.uploads.clear();
-        return undefined;
-      };
-      await assert.rejects(store.put("large", largeBody(9 * MIB)), { code: "STORE", message: /404 NoSuchUpload/ });
-    }),
   );
 });
 

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { bodyOf } from "../src/archive/mod.ts";
-import { S3Store } from "../src/archive/s3.ts";
+import { type S3Credentials, S3Store } from "../src/archive/s3.ts";
 import { placeOf } from "../src/archive/s3_place.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { listed, objectStoreSuite } from "./object_store_suite.ts";
@@ -157,6 +157,10 @@ describe("the place of an S3 store", () => {
     const more = { ...variables, AWS_ENDPOINT_URL_S3: "http://special", AWS_REGION: "eu-2" };
     const special = withEnvironment(more, () => placeOf("s3://bucket", { credentials }));
     assert.deepEqual([special.url, special.region], ["http://special/bucket", "eu-2"]);
+    const incomplete = { accessKeyId: "a" } as S3Credentials;
+    withEnvironment(more, () => {
+      assert.throws(() => placeOf("s3://bucket", { credentials: incomplete }), { code: "INVALID_ARGUMENT" });
+    });
     // A session token of the environment does not belong to other credentials.
     assert.equal((await special.credentials()).sessionToken, undefined);
   });

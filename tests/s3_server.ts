@@ -210,7 +210,7 @@ function send(response: ServerResponse, { status, body = "", headers }: Reply, c
 function errorReply(status: number, code: string): Reply {
   const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>Say &quot;${code}&quot;.</Message>` +
     `<AWSAccessKeyId>${SECRETS.accessKeyId}</AWSAccessKeyId><RequestId>request-2</RequestId></Error>`;
-  return { status, body };
+  return { status, body, headers: status < 400 ? { "x-amz-bucket-region": "eu-other-1" } : {} };
 }
 
 function noBucket(): Reply {

@@ -117,13 +117,16 @@ function urlOf(bucket: string, region: string, options: S3Options): string {
   return isPathStyle ? `${protocol}//${host}${path}/${bucket}` : `${protocol}//${bucket}.${host}${path}`;
 }
 
-/** A function that returns the credentials. */
+/** A function that returns the credentials. Those of the options and of the environment never mix. */
 function credentialsOf({ credentials }: S3Options): S3Place["credentials"] {
   if (typeof credentials === "function") return credentials;
-  const accessKeyId = credentials?.accessKeyId ?? variable("AWS_ACCESS_KEY_ID");
-  const secretAccessKey = credentials?.secretAccessKey ?? variable("AWS_SECRET_ACCESS_KEY");
-  const sessionToken = credentials === undefined ? variable("AWS_SESSION_TOKEN") : credentials.sessionToken;
-  if (accessKeyId === undefined || secretAccessKey === undefined) {
+  const found = credentials ?? {
+    accessKeyId: variable("AWS_ACCESS_KEY_ID"),
+    secretAccessKey: variable("AWS_SECRET_ACCESS_KEY"),
+    sessionToken: variable("AWS_SESSION_TOKEN"),
+  };
+  const { accessKeyId, secretAccessKey, sessionToken } = found;
+  if (!accessKeyId || !secretAccessKey) {
     throw invalid("there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
   }
   return () => ({ accessKeyId, secretAccessKey, sessionToken });

@@ -209,7 +209,7 @@ export function failureOf(status: number, headers: Headers, xml: string): S3Fail
     `the service answers ${status}`,
     error === undefined ? "" : ` ${brief(error.code)}`,
     error === undefined || error.message === "" ? "" : ` (${brief(error.message).replace(/\.$/, "")})`,
-    status >= 300 && status < 400 && region !== null ? `: the bucket is in the region ${brief(region)}` : "",
+    status >= 300 && status <= 400 && region !== null ? `: the bucket is in the region ${brief(region)}` : "",
     requestId === null ? "" : `, request ${brief(requestId)}`,
   ];
   const isPassing = PASSING_STATUSES.includes(status) || PASSING_CODES.includes(error?.code ?? "");

@@ -29,6 +29,8 @@ import { checkKey } from "./store_key.ts";
 const PART_BYTES = 8 * 1024 * 1024;
 /** The most parts of an object. Parts of an object that would have more are larger. */
 const PARTS_MAX = 10_000;
+/** The longest time for aborting an upload that failed, in milliseconds. */
+const ABORT_MS_MAX = 3000;
 /** The bytes to hash before other tasks may run. */
 const HASH_BYTES = 256 * 1024;
 
@@ -36,8 +38,8 @@ const HASH_BYTES = 256 * 1024;
  * An object store in a bucket of Amazon S3, or of a service with the same protocol that refuses to write a key twice
  * (`If-None-Match: *`). It needs the package `aws4fetch`, which signs requests.
  *
- * Requests that fail for a time are repeated. At most one part of 8 MiB of an object is in memory, and more only of
- * objects above 80 GB.
+ * Requests that fail for a time are repeated. A large object is read and sent in parts of 8 MiB, one at a time; parts
+ * of an object above 80 GB are larger.
  *
  * @example
  * ```ts
@@ -179,8 +181,9 @@ export class S3Store implements ObjectStore {
       const tags = await this.#putParts({ ...request, query: { uploadId } }, body);
       await this.#complete(request, uploadId, tags, () => this.#hasSize(key, body.size, options));
     } catch (error) {
-      // The signal may have ended the upload, and must not end this.
-      const abort = { ...request, method: "DELETE", query: { uploadId }, signal: undefined, attempts: 1 } as const;
+      // The caller's signal may have ended the upload, and must not end this. The caller waits for it, but not long.
+      const signal = AbortSignal.timeout(ABORT_MS_MAX);
+      const abort = { ...request, method: "DELETE", query: { uploadId }, signal, attempts: 1 } as const;
       await this.#requests.send(abort, () => {}).catch(() => {});
       throw error;
     }
