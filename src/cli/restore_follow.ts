@@ -36,7 +36,7 @@ export async function followArchive(context: Context): Promise<number> {
   if (intervalMilliseconds < 1 || intervalMilliseconds > INTERVAL_MS_MAX) {
     throw new UsageError("--interval takes milliseconds, 1 or more");
   }
-  const store = storeOf(place!);
+  const store = await storeOf(place!);
   await using warm = await standby(store, destination!, { intervalMilliseconds });
   const line = new StatusLine(Infinity, process.stderr);
   let writing = Promise.resolve();
