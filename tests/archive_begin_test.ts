@@ -6,6 +6,7 @@ import { Archiver } from "../src/archive/archiver.ts";
 import { LogView } from "../src/archive/log_view.ts";
 import { MemoryStore, type ObjectBody } from "../src/archive/mod.ts";
 import { WalLog, WalLogError } from "../mod.ts";
+import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { copyFiles } from "./archive_machine.ts";
 import { ArchivedLog, PATH, textEntry } from "./archived_log.ts";
 
@@ -129,6 +130,20 @@ describe("an archiver that starts", () => {
     store.hidden = "claims/00000001";
     await archived.archiver.step();
     assert.equal(archived.archiver.generation, 2);
+  });
+
+  it("counts although it has nothing to archive", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(10);
+    await archived.archive();
+    const old = archived.archiver;
+    await archived.newArchiver().step();
+    // The old archiver notices only afterwards that another one has taken over.
+    archived.append(10);
+    await assert.rejects(archived.archive(old), { code: "FENCED" });
+    assert.equal((await archived.restored()).lastIndex, 10);
+    assert.deepEqual((await verifyArchive(store)).damage, []);
   });
 
   it("compares once more if the archive is ahead of the log", async () => {

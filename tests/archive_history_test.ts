@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { historyOf } from "../src/archive/history.ts";
+import { gapAfter, gapBefore, historyOf, startsFor } from "../src/archive/history.ts";
 import { surveyStore } from "../src/archive/survey.ts";
-import { type Base, baseKey, claimKey, pieceKey } from "../src/archive/keys.ts";
+import { type Base, baseKey, claimKey, type Piece, pieceKey } from "../src/archive/keys.ts";
 import { bodyOf, MemoryStore } from "../src/archive/mod.ts";
 
 const BLOCK = 16384;
@@ -117,5 +117,24 @@ describe("the history of an archive", () => {
       20000,
       false,
     ]]);
+  });
+
+  it("can have any number of segments", () => {
+    const pieces = Array.from({ length: 130_000 }, (_, i): Piece => {
+      const segment = { number: i + 1, baseLsn: i * 100, first: i + 1, salt: 1n };
+      const span = { from: 0, to: 100, floor: i + 1, next: i + 2, snapshot: 0, archived: 0, ended: true, time: 0 };
+      return { key: "", generation: 1, segment, ...span, checksum: 0n };
+    });
+    const one = { hasBase: true, isComplete: true, base: undefined, snapshots: [], identities: [] };
+    const survey = (pieces: Piece[]) => {
+      return { claimed: 1, claims: new Set([1]), generations: new Map([[1, { ...one, pieces }]]) };
+    };
+    const history = historyOf(survey(pieces));
+    assert.equal(history.segments.length, 130_000);
+    assert.deepEqual(startsFor(history, 100_000), [100_000, 100_000]);
+    const damaged = historyOf(survey(pieces.filter((_, i) => i !== 0 && i !== 3)));
+    assert.deepEqual([gapBefore(damaged)?.number, gapAfter(damaged, 1)?.number], [1, 4]);
+    const cut = historyOf(survey(pieces.map((piece, i) => i === 0 ? { ...piece, from: 50 } : { ...piece, from: 10 })));
+    assert.deepEqual(cut.lostTail?.lastIndex, 130_000);
   });
 });

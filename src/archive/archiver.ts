@@ -47,6 +47,8 @@ export class Archiver {
   private readonly options: RequestOptions;
   private readonly starter: Starter;
   private position: Position = NOTHING_ARCHIVED;
+  /** Whether a step has ended. Then the generation counts. */
+  private hasEnded = false;
   /** The snapshots that earlier generations have archived. */
   private earlier: readonly ArchivedSnapshot[] = [];
   /** The snapshot that this archiver has archived, or found in the archive; index 0 if there is none. */
@@ -137,21 +139,31 @@ export class Archiver {
       if (errorCode(error) === "ENOENT") view.recoverNext();
       throw error;
     }
+    if (pending.length === 0) await this.putEnd();
+    this.hasEnded = true;
     await requireUnfenced(this.claim);
     this.reported = reported;
-    view.forget(this.position.number);
+    view.forget(this.position.segment?.number ?? 0);
     await this.merge();
   }
 
   /** The segments that are not fully archived, and the offset at which each continues. */
   private pending(): { readonly segment: Segment; readonly from: number }[] {
-    const { number, salt, end } = this.position;
+    const { segment: { number, salt } = { number: 0, salt: 0n }, end } = this.position;
     return this.view.segments.flatMap((segment) => {
       const { header, endOffset } = segment;
       if (header.number < number) return [];
       if (header.number > number) return [{ segment, from: 0 }];
       return header.salt === salt && endOffset > end ? [{ segment, from: end }] : [];
     });
+  }
+
+  /** Ends the first step if it has nothing to archive: an empty piece makes the generation count. */
+  private async putEnd(): Promise<void> {
+    const { generation, position: { segment, end, next, snapshot, archived }, hasEnded } = this;
+    if (hasEnded || segment === undefined) return;
+    const facts = { from: end, to: end, floor: next, next, snapshot, archived, ended: true, time: 0 };
+    await this.put(pieceKey(generation, segment, facts, 0n), bodyOf(new Uint8Array()));
   }
 
   private async putIdentity(): Promise<void> {
@@ -188,7 +200,7 @@ export class Archiver {
     const { header, endOffset } = segment;
     const { position, snapshot } = this;
     const { nextIndex, snapshotIndex } = header.state;
-    const { next, snapshot: older } = header.number === position.number
+    const { next, snapshot: older } = header.number === position.segment?.number
       ? position
       : { next: nextIndex, snapshot: snapshotIndex };
     const plan = { from, to: endOffset, start: { next, snapshot: older }, level: 0 };
@@ -197,7 +209,7 @@ export class Archiver {
     const piece = await this.write(segment, plan, archivedAt, ended);
     if (this.own.at(-1)?.number !== header.number) this.own.push(new OwnPieces(header.number, header.salt));
     this.own.at(-1)!.add(piece);
-    this.position = { number: header.number, salt: header.salt, end: endOffset, ...piece.after };
+    this.position = { segment: segmentId(header), end: endOffset, ...piece.after };
   }
 
   /** Writes a piece of a segment. `archivedAt`: the newest archived snapshot, if the log has a given one at the end. */

@@ -55,8 +55,8 @@ export async function beginGeneration(starter: Starter): Promise<Begun> {
   const { history, beginning } = await compare(starter);
   const isRestart = beginning.kind === "restart";
   const position = isRestart ? NOTHING_ARCHIVED : beginning.position;
-  const { number, salt, end } = position;
-  const base = isRestart ? undefined : { parent: history.generation, number, salt, end };
+  const { segment, end } = position;
+  const base = segment && { parent: history.generation, number: segment.number, salt: segment.salt, end };
   await store.put(baseKey(generation, base), bodyOf(new Uint8Array()), options);
   return { generation, position, snapshots: isRestart ? [] : history.snapshots };
 }

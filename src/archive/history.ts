@@ -112,9 +112,19 @@ export function newestComplete(generations: Survey["generations"]): number {
   return highest([...generations].filter(([, { isComplete }]) => isComplete).map(([number]) => number));
 }
 
-/** The highest of any number of numbers; 0 if there is none. */
+/** The highest of any number of numbers; 0 if there is none. A call has a limited number of arguments. */
 export function highest(numbers: readonly number[]): number {
   return numbers.reduce((high, number) => Math.max(high, number), 0);
+}
+
+/** The lowest of any number of numbers; `Infinity` if there is none. */
+function lowest(numbers: readonly number[]): number {
+  return numbers.reduce((low, number) => Math.min(low, number), Infinity);
+}
+
+/** The lowest index that segments write or drop. */
+function floorOf(segments: readonly HistorySegment[]): Index {
+  return lowest(segments.flatMap(({ chain }) => chain.map((piece) => piece.floor)));
 }
 
 /**
@@ -166,9 +176,9 @@ function lostAfter(
   ];
   if (numbers.length === 0) return undefined;
   const firstIndex = last?.chain.at(-1)?.next ?? 1;
-  const lastIndex = Math.max(firstIndex, ...beyond.map(({ next }) => next - 1));
-  const floor = Math.min(firstIndex, ...beyond.map((piece) => piece.floor));
-  return { number: Math.min(...numbers), firstIndex, lastIndex, floor, isCovered: false };
+  const lastIndex = highest([firstIndex, ...beyond.map(({ next }) => next - 1)]);
+  const floor = lowest([firstIndex, ...beyond.map((piece) => piece.floor)]);
+  return { number: lowest(numbers), firstIndex, lastIndex, floor, isCovered: false };
 }
 
 /** Whether an offset in a segment lies after the last segment. */
@@ -203,10 +213,10 @@ function longestChain(pieces: readonly Piece[]): readonly Piece[] {
     if (piece.to > piece.from && reached.has(piece.from) && !reached.has(piece.to)) reached.set(piece.to, piece);
   }
   const chain: Piece[] = [];
-  for (let piece = reached.get(Math.max(...reached.keys())); piece !== undefined; piece = reached.get(piece.from)) {
-    chain.unshift(piece);
+  for (let piece = reached.get(highest([...reached.keys()])); piece !== undefined; piece = reached.get(piece.from)) {
+    chain.push(piece);
   }
-  return chain;
+  return chain.reverse();
 }
 
 /** Orders segments, and ends each where a later one begins. */
@@ -222,10 +232,10 @@ function orderSegments(chains: readonly (readonly Piece[])[]): HistorySegment[] 
     const limit = next === undefined ? Infinity : next.baseLsn - id.baseLsn;
     const reach = chain.at(-1)!.to;
     const kept = chain.filter(({ from }) => from < limit);
-    segments.unshift({ id, chain: kept, end: Math.min(reach, limit), hasGap: next !== undefined && reach < limit });
+    segments.push({ id, chain: kept, end: Math.min(reach, limit), hasGap: next !== undefined && reach < limit });
     next = id;
   }
-  return segments;
+  return segments.reverse();
 }
 
 /** Frames that are missing between two segments. */
@@ -250,7 +260,7 @@ export interface Gap {
 export function gapBefore({ segments, snapshots }: History): Gap | undefined {
   const { first, number } = segments[0]?.id ?? { first: 1, number: 1 };
   if (first === 1) return undefined;
-  const floor = Math.min(first, ...segments.flatMap(({ chain }) => chain).map((piece) => piece.floor));
+  const floor = Math.min(first, floorOf(segments));
   if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;
   return { number: number - 1, firstIndex: 1, lastIndex: first - 1, floor, isCovered: false };
 }
@@ -263,11 +273,10 @@ export function gapBefore({ segments, snapshots }: History): Gap | undefined {
  * @returns The gap; `undefined` if there is none.
  */
 export function gapAfter({ segments, snapshots, lostTail }: History, at: number): Gap | undefined {
-  const [before, ...after] = segments.slice(at);
-  const [next] = after;
+  const [before, next] = [segments[at], segments[at + 1]];
   if (next === undefined) return lostTail;
   if (before?.hasGap !== true) return undefined;
-  const floor = Math.min(...after.flatMap(({ chain }) => chain).map((piece) => piece.floor));
+  const floor = floorOf(segments.slice(at + 1));
   const firstIndex = before.chain.at(-1)!.next;
   const lastIndex = Math.max(next.id.first - 1, firstIndex);
   // Unless a whole segment is missing, the pieces at the end of this one are.
@@ -285,7 +294,9 @@ export function gapAfter({ segments, snapshots, lostTail }: History, at: number)
  */
 export function startsFor({ segments }: History, snapshot: Index): number[] {
   let floor = Infinity;
-  const floors = [...segments].reverse().map(({ chain }) => floor = Math.min(floor, ...chain.map((one) => one.floor)));
+  const floors = [...segments].reverse().map(({ chain }) =>
+    floor = Math.min(floor, lowest(chain.map((one) => one.floor)))
+  );
   const starts = [
     segments.findLastIndex(({ id }) => id.first <= snapshot + 1),
     floors.reverse().findLastIndex((lowest) => lowest <= snapshot + 1),

@@ -14,7 +14,7 @@ import { openSized } from "../io/sized_file.ts";
 import type { Segment } from "../log/segment.ts";
 import { type WalkedFrame, walkFrames } from "./frames.ts";
 import type { History, HistorySegment } from "./history.ts";
-import type { Piece } from "./keys.ts";
+import type { Piece, SegmentId } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 import { fetchPiece } from "./fetch_object.ts";
@@ -23,9 +23,8 @@ import { inSlices } from "./slices.ts";
 
 /** The position in a log up to which it is archived. */
 export interface Position {
-  /** The segment's number; 0 if nothing is archived. */
-  readonly number: number;
-  readonly salt: bigint;
+  /** The segment; `undefined` if nothing is archived. */
+  readonly segment: SegmentId | undefined;
   /** Offset in that segment's file. */
   readonly end: number;
   /** The next index there. */
@@ -37,7 +36,7 @@ export interface Position {
 }
 
 /** The start of a log. */
-export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1, snapshot: 0, archived: 0 };
+export const NOTHING_ARCHIVED: Position = { segment: undefined, end: 0, next: 1, snapshot: 0, archived: 0 };
 
 /**
  * The beginning of an archiver. `continue`: at a position in the archived history. `restart`: with a history of its
@@ -65,7 +64,7 @@ export async function findBeginning(
   if (last === undefined) return { kind: "restart" };
   const { id: { number, salt, baseLsn }, chain, end } = last;
   const { next, snapshot, archived } = chain.at(-1)!;
-  const position = { number, salt, end, next, snapshot, archived };
+  const position = { segment: last.id, end, next, snapshot, archived };
   const { segments } = view;
   const same = segments.findIndex(({ header }) => header.number === number && header.salt === salt);
   // After a crash, a new segment can replace the newest one, and begins at the same position.

@@ -130,7 +130,7 @@ function verdictOf(
   for (const { key, firstIndex, lastIndex } of needed) {
     if (findings.get(key) === "damaged") damage.push({ key, firstIndex, lastIndex, reason: "damaged" });
   }
-  damage.push(...lost);
+  for (const one of lost) damage.push(one);
   for (const lastIndex of lostSnapshots) {
     damage.push({ key: `the snapshot at index ${lastIndex}`, firstIndex: 1, lastIndex, reason: "missing" });
   }

@@ -244,6 +244,15 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_verify_test",
   },
   {
+    name: "the lowest of many numbers is found with a call of as many arguments",
+    file: HISTORY,
+    edits: [[
+      "return numbers.reduce((low, number) => Math.min(low, number), Infinity);",
+      "return Math.min(...numbers);",
+    ]],
+    dies: "archive_history_test",
+  },
+  {
     name: "the pieces of a step that has not ended count",
     file: HISTORY,
     edits: [['unended === "included" ? all : endedPieces(all)', "unended !== undefined ? all : endedPieces(all)"]],

@@ -101,6 +101,12 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_release_test",
   },
   {
+    name: "a generation that had nothing to archive does not count",
+    file: ARCHIVER,
+    edits: [["    if (pending.length === 0) await this.putEnd();\n", ""]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "a generation counts before it has everything",
     file: ARCHIVER,
     edits: [["from, i === pending.length - 1)", "from, i < pending.length)"]],
@@ -112,8 +118,8 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     edits: [
       ["    if (pending.length > 0) await this.putSnapshot();\n", ""],
       [
-        "    await requireUnfenced(this.claim);\n    this.reported",
-        "    if (pending.length > 0) await this.putSnapshot();\n    await requireUnfenced(this.claim);\n    this.reported",
+        "    if (pending.length === 0) await this.putEnd();\n",
+        "    if (pending.length > 0) await this.putSnapshot();\n    if (pending.length === 0) await this.putEnd();\n",
       ],
     ],
     dies: "archive_takeover_test",
