@@ -103,6 +103,24 @@ describe("an archiver that starts", () => {
     await archived.requireSame();
   });
 
+  it("goes on with the archive that its log was restored from, after a step that was cut off", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(10);
+    await archived.archive();
+    archived.append(1000);
+    archived.prove();
+    store.writes = 2;
+    await assert.rejects(archived.archiver.step(), { code: "STORE" });
+    store.writes = Infinity;
+    const restored = await archived.restored();
+    assert.equal(restored.lastIndex, 10);
+    const next = archived.newArchiver(restored.path);
+    await next.step();
+    assert.equal(next.archivedIndex, 10);
+    assert.equal((await archived.restored()).lastIndex, 10);
+  });
+
   it("stops an upload that another one has taken over", async () => {
     const store = new ListedStore();
     const archived = new ArchivedLog(store);

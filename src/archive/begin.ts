@@ -94,10 +94,11 @@ async function compare(starter: Starter): Promise<Comparison> {
 async function compareNewest({ store, view, options }: Starter, survey: Survey) {
   const newest = newestComplete(survey.generations);
   const begun = [...survey.generations].filter(([number, { pieces }]) => number > newest && pieces.length > 0);
-  for (const generation of begun.map(([number]) => number).sort((a, b) => b - a)) {
-    const history = historyOf(survey, generation, "included");
-    await requireSameLog(store, view, generation, options);
-    if (history.lostKeys.some(({ kind }) => kind === "base")) continue;
+  const numbers = [...begun.map(([number]) => number).sort((a, b) => b - a), newest];
+  for (const number of numbers) {
+    await requireSameLog(store, view, number, options);
+    const history = historyOf(survey, number, "included");
+    if (history.lostKeys.some(({ kind }) => kind === "base") && number !== newest) continue;
     try {
       const beginning = await findBeginning(store, history, view, options);
       if (beginning.kind === "continue") return { history, beginning };
@@ -105,8 +106,8 @@ async function compareNewest({ store, view, options }: Starter, survey: Survey) 
       if (!isDiverged(error)) throw error;
     }
   }
-  const history = historyOf(survey, newest, "included");
-  await requireSameLog(store, view, newest, options);
+  // A restored log does not have the pieces of a step that has not ended.
+  const history = historyOf(survey, newest, "left out");
   return { history, beginning: await findBeginning(store, history, view, options) };
 }
 

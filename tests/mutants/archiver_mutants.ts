@@ -74,9 +74,15 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     name: "an upload that does not match the log stops the archiver",
     file: BEGIN,
     edits: [[
-      "      if (!isDiverged(error)) throw error;\n    }\n  }\n  const history",
-      "      throw error;\n    }\n  }\n  const history",
+      "      if (!isDiverged(error)) throw error;\n    }\n  }\n  // A restored",
+      "      throw error;\n    }\n  }\n  // A restored",
     ]],
+    dies: "archive_begin_test",
+  },
+  {
+    name: "a restored log must have the pieces of a step that has not ended",
+    file: BEGIN,
+    edits: [['historyOf(survey, newest, "left out")', 'historyOf(survey, newest, "included")']],
     dies: "archive_begin_test",
   },
   {
