@@ -92,7 +92,7 @@ describe("wal-log restore --follow", () => {
         const { code, stdout, stderr } = await ended;
         assert.equal(code, 0);
         assert.match(stdout, /^stopped: up to index 0, 0 entries behind the archive, in /);
-        assert.match(stderr, /there is none yet; trying again/);
+        assert.match(stderr, /there is no archive; trying again/);
       }),
   );
 
