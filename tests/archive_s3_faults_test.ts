@@ -113,7 +113,7 @@ describe("a request to S3", () => {
     withStore(async (store, server) => {
       await store.put("a", bodyOf(new Uint8Array(100).fill(7)));
       for (const honest of [true, false]) {
-        server.failNext(1, { kind: "cut", bytes: 60, honest }, ({ key }) => key === "");
+        server.failNext(1, { kind: "cut", bytes: 180, honest }, ({ key }) => key === "");
         assert.deepEqual(await listed(store), [{ key: "a", size: 100 }]);
       }
       server.failNext(1, { kind: "cut", bytes: 60 });
