@@ -90,11 +90,11 @@ describe("an archiver that starts", () => {
     copyFiles(archived.disk, PATH, "/copy.wal");
     archived.reopen("closed");
     const copy = WalLog.openSync("/copy.wal", { fileSystem: archived.disk.fileSystem, segmentBytes: 4096 });
-    copy.append(Array.from({ length: 300 }, (_, i) => textEntry(101 + i, 2, "other")));
+    for (let i = 101; i < 700; i++) copy.append([textEntry(i, 2, "other".repeat(5))]);
     copy.syncSync();
     archived.disk.idle();
     copy.syncSync();
-    store.writes = 3;
+    store.writes = 5;
     await assert.rejects(archived.newArchiver("/copy.wal").step(), { code: "STORE" });
     store.writes = Infinity;
     assert([...store.objects.keys()].some((key) => key.startsWith("generations/00000002/segments/")));
