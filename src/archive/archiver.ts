@@ -132,7 +132,12 @@ export class Archiver {
       for (const [i, { segment, from }] of pending.entries()) {
         // An upload of many segments takes long. It is in vain if another archiver has taken over.
         if (i > 0) await requireUnfenced(this.claim);
-        await this.putPiece(segment, from, i === pending.length - 1);
+        const next = pending[i + 1]?.segment;
+        await this.putPiece(segment, from, segment.endOffset, next === undefined).catch(async (error) => {
+          if (!isDamage(error) || next === undefined || !this.isCovered(next)) throw error;
+          // The archive gets a gap, as if the log had compacted the segment before.
+          if (error.offset > from) await this.putPiece(segment, from, error.offset, false);
+        });
       }
     } catch (error) {
       // Compaction has deleted a segment that was not archived. The snapshot covers it.
@@ -195,21 +200,26 @@ export class Archiver {
     this.snapshot = { index, term };
   }
 
-  /** Writes the rest of a segment. `ended`: whether it is the last piece of the step. */
-  private async putPiece(segment: Segment, from: number, ended: boolean): Promise<void> {
-    const { header, endOffset } = segment;
+  /** Whether the archived snapshot covers all entries before a segment. */
+  private isCovered({ header }: Segment): boolean {
+    return header.state.nextIndex - 1 <= this.snapshot.index;
+  }
+
+  /** Writes a part of a segment. `ended`: whether it is the last piece of the step. */
+  private async putPiece(segment: Segment, from: number, to: number, ended: boolean): Promise<void> {
+    const { header } = segment;
     const { position, snapshot } = this;
     const { nextIndex, snapshotIndex } = header.state;
     const { next, snapshot: older } = header.number === position.segment?.number
       ? position
       : { next: nextIndex, snapshot: snapshotIndex };
-    const plan = { from, to: endOffset, start: { next, snapshot: older }, level: 0 };
+    const plan = { from, to, start: { next, snapshot: older }, level: 0 };
     // A snapshot that was replaced by a newer one before it was archived never is.
     const archivedAt = (at: Index) => at === snapshot.index ? at : position.archived;
     const piece = await this.write(segment, plan, archivedAt, ended);
     if (this.own.at(-1)?.number !== header.number) this.own.push(new OwnPieces(header.number, header.salt));
     this.own.at(-1)!.add(piece);
-    this.position = { segment: segmentId(header), end: endOffset, ...piece.after };
+    this.position = { segment: segmentId(header), end: to, ...piece.after };
   }
 
   /** Writes a piece of a segment. `archivedAt`: the newest archived snapshot, if the log has a given one at the end. */
@@ -292,6 +302,11 @@ export class Archiver {
     this.counts.objects++;
     this.counts.bytes += body.size;
   }
+}
+
+/** Whether a frame of the log is damaged, at the offset in the error. */
+function isDamage(error: unknown): error is WalLogError & { readonly offset: number } {
+  return error instanceof WalLogError && error.code === "CORRUPT" && error.offset !== undefined;
 }
 
 /** Whether a file of the log cannot be read, or is damaged. */

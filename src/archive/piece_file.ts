@@ -101,7 +101,7 @@ export class PieceFile implements ObjectBody {
       if (step.done && step.value === to) return counter.span(this.from, to);
       if (step.done) {
         const message =
-          `Cannot archive the segment ${path}: the frame at offset ${step.value} is damaged; repair the log`;
+          `Cannot archive the segment ${path}: the frame at offset ${step.value} is damaged; repair the log, or compact it beyond the segment`;
         throw new WalLogError("CORRUPT", message, { path, offset: step.value });
       }
       counter.add(step.value);

@@ -113,9 +113,21 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_begin_test",
   },
   {
+    name: "a damaged frame is passed over although the log needs it",
+    file: ARCHIVER,
+    edits: [["return header.state.nextIndex - 1 <= this.snapshot.index;", "return header.state.nextIndex > 0;"]],
+    dies: "archive_damage_test",
+  },
+  {
+    name: "a damaged frame stops archiving although a snapshot covers it",
+    file: ARCHIVER,
+    edits: [["if (!isDamage(error) || next", "if (isDamage(error) || next"]],
+    dies: "archive_damage_test",
+  },
+  {
     name: "a generation counts before it has everything",
     file: ARCHIVER,
-    edits: [["from, i === pending.length - 1)", "from, i < pending.length)"]],
+    edits: [["segment.endOffset, next === undefined)", "segment.endOffset, true)"]],
     dies: "archive_takeover_test",
   },
   {
