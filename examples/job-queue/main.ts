@@ -2,15 +2,18 @@
  * A job queue over HTTP, on Bun. Workers in any language lease jobs from it:
  *
  *     bun examples/job-queue/main.ts data --port 8080
+ *     bun examples/job-queue/main.ts data --port 8080 --archive file:///backup/queue
  *
  * @module
  */
 
 import { serve } from "bun";
+import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { WalLogError } from "../../mod.ts";
-import { JobQueue } from "./queue.ts";
+import { archiveFolder } from "../archived.ts";
+import { JobQueue, LOGS } from "./queue.ts";
 
 const { values, positionals: [folder = "data"] } = parseArgs({
   allowPositionals: true,
@@ -19,6 +22,7 @@ const { values, positionals: [folder = "data"] } = parseArgs({
     "lease-ms": { type: "string", default: "30000" },
     "retry-ms": { type: "string", default: "1000" },
     attempts: { type: "string", default: "5" },
+    archive: { type: "string" },
   },
 });
 const queue = await JobQueue.open(folder, {
@@ -26,6 +30,12 @@ const queue = await JobQueue.open(folder, {
   retryMs: Number(values["retry-ms"]),
   attemptsMax: Number(values.attempts),
 });
+/** With --archive, the archives of the queue's two logs. */
+const archives = await Promise.all(
+  LOGS.filter(() => values.archive !== undefined).map((name) =>
+    archiveFolder(join(folder, `${name}.wal`), `${values.archive}/${name}`)
+  ),
+);
 
 const server = serve({
   hostname: "127.0.0.1",
@@ -44,6 +54,9 @@ const server = serve({
       const isEnded = await queue[action](Number(id), Number(searchParams.get("attempt")));
       return new Response(null, { status: isEnded ? 200 : 409 });
     }
+    if (request.method === "GET" && pathname === "/archived") {
+      return Response.json(Object.fromEntries(archives.map((one, i) => [LOGS[i], one.archivedIndex])));
+    }
     if (request.method === "GET" && pathname === "/dead") return Response.json(await queue.dead());
     return new Response(null, { status: 404 });
   },
@@ -57,6 +70,7 @@ console.log(`listening on http://127.0.0.1:${server.port}`);
 
 async function stop(code: number): Promise<never> {
   await server.stop();
+  await Promise.all(archives.map((one) => one.close()));
   await queue.close().catch(() => {}); // A log that has failed says so again.
   process.exit(code);
 }

@@ -45,6 +45,8 @@ interface Job {
   notBefore: number;
 }
 
+/** The names of the queue's logs, without their ending `.wal`. */
+export const LOGS = ["jobs", "dead"] as const;
 /** Finished jobs that stay in the log until it is compacted. */
 const COMPACT_AFTER = 10_000;
 
@@ -66,8 +68,9 @@ export class JobQueue {
 
   /** Opens the queue in a folder. */
   static async open(folder: string, options: QueueOptions): Promise<JobQueue> {
-    const log = await EventLog.open<JobEvent>(join(folder, "jobs.wal"));
-    return new JobQueue(log, await EventLog.open<DeadLetter>(join(folder, "dead.wal")), options);
+    const [jobs, dead] = LOGS.map((name) => join(folder, `${name}.wal`)) as [string, string];
+    const log = await EventLog.open<JobEvent>(jobs);
+    return new JobQueue(log, await EventLog.open<DeadLetter>(dead), options);
   }
 
   /** Adds a job. Resolves to its id when the job is durable. */

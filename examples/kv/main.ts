@@ -6,7 +6,8 @@
  *
  * `--replica ID=HOST:PORT` once for each, the same for all. In Deno it takes --allow-net, --allow-read and
  * --allow-write. --tls FOLDER holds ca.pem and, for replica 1, node-1.pem and node-1.key; without it, whoever reaches the
- * port can speak as a replica. --control is for tests. Prints "ready" when it serves, and ends on SIGTERM.
+ * port can speak as a replica. --archive PLACE archives the log in a store, such as
+ * file:///backup/kv-1 or s3://bucket/kv-1. --control is for tests. Prints "ready" when it serves, and ends on SIGTERM.
  *
  *     curl -X PUT http://127.0.0.1:8001/kv/greeting --data hello
  *     curl http://127.0.0.1:8002/kv/greeting
@@ -19,6 +20,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { TcpTransport } from "../../src/raft/mod.ts";
 import { Replica } from "../../src/replica/mod.ts";
+import { archiveFolder } from "../archived.ts";
 import { CuttableTransport } from "./cuttable.ts";
 import { report, reportTransport } from "./report.ts";
 import { createService } from "./service.ts";
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     tick: { type: "string", default: "50" },
     "snapshot-bytes": { type: "string", default: "67108864" },
     control: { type: "boolean", default: false },
+    archive: { type: "string" },
   },
 });
 const places = values.replica.map((text) => {
@@ -63,7 +66,8 @@ const replica = await Replica.start({
   },
 });
 const cut = cuttable && ((ids: readonly bigint[]) => cuttable.cutOff = new Set(ids));
-const server = createService({ replica, store, cut });
+const archiving = values.archive === undefined ? undefined : await archiveFolder(values.folder, values.archive);
+const server = createService({ replica, store, cut, archiving });
 server.listen(Number(values.http), own.host, () => process.stdout.write("ready\n"));
 
 // Callers that wait are answered first.

@@ -6,6 +6,7 @@
  *     PUT  /kv/KEY?expected=TEXT    204 if the key had this text; 412 otherwise, and the text that it has, as JSON
  *     PUT  /kv/KEY?absent           204 if the key had none; 412 likewise
  *     GET  /status, /contents, /metrics     the replica; a digest of what it has; its figures for Prometheus
+ *     GET  /archived                with --archive: the last archived index, and the last applied one
  *     PUT  /cut                     with --control: the body lists ids of replicas to be cut off from
  *
  * 400 and 413: the request is invalid. 503: try again later, nothing has happened. 504: the write may have happened.
@@ -17,6 +18,7 @@
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { prometheusText } from "../../mod.ts";
+import type { Archive } from "../../src/archive/mod.ts";
 import { type Replica, ReplicaError } from "../../src/replica/mod.ts";
 import { encodeWrite, type Store } from "./store.ts";
 
@@ -30,6 +32,8 @@ export interface Service {
   readonly store: Store;
   /** Cuts this replica off from others; `undefined` if nobody may. */
   readonly cut: ((ids: readonly bigint[]) => void) | undefined;
+  /** The archive of this replica's log, if it has one. */
+  readonly archiving?: Archive | undefined;
 }
 
 /** Makes the server. The caller lets it listen. */
@@ -40,7 +44,7 @@ export function createService(service: Service): Server {
   });
 }
 
-async function answer(request: IncomingMessage, { replica, store, cut }: Service): Promise<Answer> {
+async function answer(request: IncomingMessage, { replica, store, cut, archiving }: Service): Promise<Answer> {
   const [, path, query] = /^([^?]*)\??(.*)$/.exec(request.url!)!;
   // Throws if the query is not UTF-8, which `URLSearchParams` would replace.
   decodeURIComponent(query!);
@@ -60,6 +64,8 @@ async function answer(request: IncomingMessage, { replica, store, cut }: Service
       return [200, JSON.stringify(replica.status(), (_, value) => typeof value === "bigint" ? String(value) : value)];
     case "GET /contents":
       return [200, JSON.stringify({ applied: replica.status().appliedIndex, digest: store.digest() })];
+    case "GET /archived":
+      return [200, JSON.stringify({ index: archiving?.archivedIndex ?? 0, applied: replica.status().appliedIndex })];
     case "GET /metrics":
       return [200, prometheusText(replica.metrics("kv"))];
     case "PUT /cut":
