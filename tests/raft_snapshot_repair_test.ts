@@ -158,9 +158,8 @@ test("a snapshot of another term than the damaged one is refused", () => {
     node.step({ type: "message", message });
     assert.equal(node.isDamaged, true);
   }
-  assert.throws(() => node.step({ type: "message", message: { ...reply(30, 1), offset: 2 ** 40 } }), {
-    code: "INVALID_ARGUMENT",
-  });
+  const tooLarge = node.step({ type: "message", message: { ...reply(30, 1), offset: 2 ** 40 } });
+  assert.deepEqual(tooLarge.map(({ type }) => type), ["refused"]);
   // The bytes of two nodes' snapshots may differ: all of them come from one.
   const part = (from: NodeId, start: number, end: number): SnapshotReply => {
     const whole = reply(30, 1);

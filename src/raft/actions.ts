@@ -175,7 +175,8 @@ export interface ReadFailedAction {
 
 /**
  * Messages of a node are refused: its log is of another cluster, it claims to lead in a term in which another node
- * leads, or it is not a member and contradicts a committed entry. The action comes once for each reason. A node
+ * leads, it is not a member and contradicts a committed entry, or its snapshot is larger than `maxSnapshotBytes`. Only
+ * the messages with the snapshot are refused in the last case. The action comes once for each reason. A node
  * remembers 256 others and 16 reasons for each; it forgets the oldest, and may report them again.
  */
 export interface RefusedAction {

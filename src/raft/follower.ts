@@ -128,6 +128,7 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
  */
 function take(s: RaftState, message: InstallSnapshot): number | undefined {
   const { snapshot, offset, done } = message;
+  if (s.incoming?.isAfter(message, s.joins) === true) return s.incoming.length;
   if (offset === undefined) {
     install(s, snapshot, (options) => s.writer.applySnapshot(snapshot, options), snapshot.data);
     return void dropIncoming(s);

@@ -8,7 +8,8 @@
 import { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId, SnapshotMeta, SnapshotTarget, Term } from "../api/types.ts";
 import type { LogWriter } from "./log_writer.ts";
-import type { InstallSnapshot, SnapshotReply } from "./messages.ts";
+import { type InstallSnapshot, senderOf, type SnapshotReply } from "./messages.ts";
+import { refuse } from "./refusals.ts";
 import type { RaftState } from "./state.ts";
 
 /** Pieces are dropped after so many of the longest election timeouts without another one. */
@@ -66,9 +67,18 @@ export class IncomingSnapshot {
   }
 
   /** Whether a message has a piece of this snapshot. */
-  isOf({ term, leader, snapshot }: InstallSnapshot, cluster: string | undefined): boolean {
-    return this.isOpen && this.term === term && this.leader === leader && this.cluster === cluster &&
-      this.index === snapshot.index && this.meta.term === snapshot.term;
+  isOf(message: InstallSnapshot, cluster: string | undefined): boolean {
+    const { index, term } = message.snapshot;
+    return this.#isFromSender(message, cluster) && this.index === index && this.meta.term === term;
+  }
+
+  /** Whether a message has a piece of an older snapshot of the same leader, which arrives late. */
+  isAfter(message: InstallSnapshot, cluster: string | undefined): boolean {
+    return this.#isFromSender(message, cluster) && this.index > message.snapshot.index;
+  }
+
+  #isFromSender({ term, leader }: InstallSnapshot, cluster: string | undefined): boolean {
+    return this.isOpen && this.term === term && this.leader === leader && this.cluster === cluster;
   }
 
   /** Adds a piece. If there is no room, a part of it may have been added. */
@@ -96,26 +106,29 @@ export function dropIncoming(s: RaftState): void {
 }
 
 /**
- * Refuses a snapshot that is too large, and a piece that brings nothing and is not the last.
+ * Refuses a piece of a snapshot that brings nothing and is not the last.
  *
- * @param s The node.
  * @param message The message.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
-export function requireBounded(
-  { config: { maxSnapshotBytes } }: RaftState,
-  message: InstallSnapshot | SnapshotReply,
-): void {
-  const { snapshot: { index, data }, offset = 0, done = true } = message;
-  const attempt = `Cannot take a piece of the snapshot at index ${index}`;
-  if (data.length === 0 && !done) throw new WalLogError("INVALID_ARGUMENT", `${attempt}: it is empty`);
-  if (offset + data.length <= maxSnapshotBytes) return;
-  throw new WalLogError(
-    "INVALID_ARGUMENT",
-    `${attempt}: it goes up to byte ${
-      offset + data.length
-    }, at most ${maxSnapshotBytes} are allowed (maxSnapshotBytes)`,
-  );
+export function requireContent({ snapshot: { index, data }, done = true }: InstallSnapshot | SnapshotReply): void {
+  if (data.length > 0 || done) return;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot take a piece of the snapshot at index ${index}: it is empty`);
+}
+
+/**
+ * Whether a snapshot is larger than this node stores. The application is told: without a larger limit, this node gets no
+ * further.
+ *
+ * @param s The node.
+ * @param message The message with the snapshot, or with a piece of it.
+ */
+export function isTooLarge(s: RaftState, message: InstallSnapshot | SnapshotReply): boolean {
+  const { snapshot: { data }, offset = 0 } = message;
+  const { maxSnapshotBytes } = s.config;
+  if (offset + data.length <= maxSnapshotBytes) return false;
+  refuse(s, senderOf(message), `its snapshot has more than ${maxSnapshotBytes} bytes (maxSnapshotBytes)`);
+  return true;
 }
 
 /** Drops the pieces of a snapshot of which no more arrive. */

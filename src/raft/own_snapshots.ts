@@ -6,7 +6,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import { isBytes } from "../api/taken.ts";
-import type { Index, SnapshotMeta, SnapshotTarget } from "../api/types.ts";
+import type { Index, SnapshotMeta } from "../api/types.ts";
 import { factsOf, toList } from "./membership.ts";
 import { encodeMeta } from "./snapshot_meta.ts";
 import type { RaftState } from "./state.ts";
@@ -33,12 +33,12 @@ export function ownMeta(s: RaftState, index: Index): SnapshotMeta | undefined {
  * snapshot.
  */
 export function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
-  requireSize(s, index, isBytes(data) ? data.length : data.dataBytes);
+  requireFit(s, index, data);
   const meta = ownMeta(s, index);
   if (meta === undefined) return dropTarget({ data });
   s.trailing.compact(index, () => {
     if (isBytes(data)) s.writer.applySnapshot({ ...meta, data });
-    else s.writer.installTarget(requireOwn(data, index));
+    else s.writer.installTarget(data);
   });
   s.writer.flush();
   s.membership.compact(index);
@@ -49,20 +49,14 @@ export function dropTarget({ data }: Pick<SnapshotEvent, "data">): void {
   if (!isBytes(data)) data.abort();
 }
 
-function requireSize({ config: { maxSnapshotBytes } }: RaftState, index: Index, bytes: number): void {
-  if (bytes <= maxSnapshotBytes) return;
-  throw new WalLogError(
-    "INVALID_ARGUMENT",
-    `Cannot take the snapshot at index ${index}: it has ${bytes} bytes, at most ${maxSnapshotBytes} are allowed ` +
-      `(maxSnapshotBytes)`,
-  );
-}
-
-/** A snapshot of another index would replace entries that its data does not include. */
-function requireOwn(target: SnapshotTarget, index: Index): SnapshotTarget {
-  if (target.index === index) return target;
-  throw new WalLogError(
-    "INVALID_ARGUMENT",
-    `Cannot take the snapshot at index ${index}: its data was written for index ${target.index}`,
-  );
+/** Refuses data that is too large, or that was written for another index. */
+function requireFit({ config: { maxSnapshotBytes } }: RaftState, index: Index, data: SnapshotEvent["data"]): void {
+  const bytes = isBytes(data) ? data.length : data.dataBytes;
+  const attempt = `Cannot take the snapshot at index ${index}`;
+  if (bytes > maxSnapshotBytes) {
+    const found = `it has ${bytes} bytes, at most ${maxSnapshotBytes} are allowed (maxSnapshotBytes)`;
+    throw new WalLogError("INVALID_ARGUMENT", `${attempt}: ${found}`);
+  }
+  if (isBytes(data) || data.index === index) return;
+  throw new WalLogError("INVALID_ARGUMENT", `${attempt}: its data was written for index ${data.index}`);
 }

@@ -29,7 +29,7 @@ import {
 import { onAppendEntriesReply, onInstallSnapshotReply } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
 import { isContradicting, isOfSecondLeader } from "./contradictions.ts";
-import { dropSilent, requireBounded } from "./incoming_snapshot.ts";
+import { dropSilent, isTooLarge, requireContent } from "./incoming_snapshot.ts";
 import { admits, writeIncarnations } from "./identities.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
 import { broadcast } from "./replication.ts";
@@ -58,8 +58,10 @@ export function stepEvent(s: RaftState, event: RaftEvent): void {
 function stepOnce(s: RaftState, event: RaftEvent): void {
   s.appliedBytes = 0;
   if (event.type === "message") {
-    requirePossible(s, event.message);
-    if (!admits(s, event.message, event.origin)) return;
+    const { message } = event;
+    requirePossible(s, message);
+    if (!admits(s, message, event.origin)) return;
+    if ("snapshot" in message && isTooLarge(s, message)) return;
   }
   if (event.type === "tick") {
     dropSilent(s);
@@ -97,7 +99,7 @@ function finish(s: RaftState): void {
 /** Refuses an impossible message before it changes anything. */
 function requirePossible(s: RaftState, message: Message): void {
   requirePlausible(s, message);
-  if ("snapshot" in message) requireBounded(s, message);
+  if ("snapshot" in message) requireContent(message);
 }
 
 function take(s: RaftState, event: RaftEvent): void {

@@ -18,7 +18,7 @@ export type ReplicaEvent =
   | { readonly type: "membersChanged"; readonly members: readonly NodeId[]; readonly learners: readonly NodeId[] }
   /** A member has lost its log, or has an old copy of it. Remove it, and add a new replica with another id. */
   | { readonly type: "memberLost"; readonly id: NodeId; readonly reason: "incarnation" | "behind" }
-  /** Messages of a node are ignored. */
+  /** Messages of a node are ignored, or its snapshot, which is larger than `maxSnapshotBytes`: raise that here. */
   | { readonly type: "refused"; readonly from: NodeId; readonly reason: string }
   /** A snapshot of the state machine has replaced the log up to an index. `bytes`: its size. */
   | { readonly type: "snapshotMade"; readonly index: Index; readonly bytes: number; readonly milliseconds: number }

@@ -82,7 +82,7 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a node that joins puts together pieces of two clusters",
     file: "src/raft/incoming_snapshot.ts",
-    edits: [[" && this.cluster === cluster &&", " &&"]],
+    edits: [[" && this.cluster === cluster;", ";"]],
     dies: "raft_identities_test",
   },
   {
@@ -180,5 +180,30 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     file: IDENTITIES,
     edits: [["?.get(id) ?? s.seen.get(id);", "?.get(id);"]],
     dies: "raft_lost_members_test",
+  },
+  {
+    name: "raft: nobody looks at the cluster of a message",
+    file: "src/raft/identities.ts",
+    edits: [[
+      "const reason = origin === undefined ? undefined : whyStranger(s, message, origin);",
+      "const reason = undefined as string | undefined;\n  void whyStranger;",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: nobody looks at the incarnation of a member",
+    file: "src/raft/identities.ts",
+    edits: [
+      [
+        "  const isOther = known !== undefined && incarnation !== undefined && known !== incarnation;\n",
+        "  const isOther = false;\n  void isOther;\n",
+      ],
+      ['  return !isOther || lose(s, id, "incarnation", incarnation);', "  return true;"],
+      [
+        "  if (known === undefined || own === undefined || known === own) return false;",
+        "  if (known !== LOST) return false;",
+      ],
+    ],
+    dies: "raft simulation",
   },
 ];

@@ -54,10 +54,10 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: a message is taken before it is looked at",
     file: STEP,
     edits: [
-      ["    requirePossible(s, event.message);\n", ""],
+      ["    requirePossible(s, message);\n", ""],
       [
-        "  applyCommitted(s);\n",
-        '  applyCommitted(s);\n  if (event.type === "message") requirePossible(s, event.message);\n',
+        "  take(s, event);\n",
+        '  take(s, event);\n  if (event.type === "message") requirePossible(s, event.message);\n',
       ],
     ],
     dies: "raft_strangers_test",
@@ -65,7 +65,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: pieces of a snapshot may be empty",
     file: INCOMING_SNAPSHOT,
-    edits: [["data.length === 0 && !done", "data.length < 0 && !done"]],
+    edits: [["if (data.length > 0 || done) return;", "if (data.length >= 0 || done) return;"]],
     dies: "raft_snapshot_bounds_test",
   },
   {
@@ -77,7 +77,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a leader makes a snapshot that no follower takes",
     file: "src/raft/own_snapshots.ts",
-    edits: [["if (bytes <= maxSnapshotBytes) return;", "if (bytes >= 0 || bytes <= maxSnapshotBytes) return;"]],
+    edits: [["if (bytes > maxSnapshotBytes) {", "if (bytes < 0) {"]],
     dies: "raft_snapshot_bounds_test",
   },
   {

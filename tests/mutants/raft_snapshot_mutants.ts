@@ -49,6 +49,18 @@ export const RAFT_SNAPSHOT_MUTANTS: readonly Mutant[] = [
     dies: "raft_large_snapshot_test",
   },
   {
+    name: "raft: a late piece of an older snapshot ends a newer one",
+    file: "src/raft/follower.ts",
+    edits: [["  if (s.incoming?.isAfter(message, s.joins) === true) return s.incoming.length;\n", ""]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: a snapshot that is too large is refused without a word",
+    file: INCOMING,
+    edits: [["refuse(s, senderOf(message), `its snapshot", "void (`its snapshot"]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
     name: "raft: a snapshot is never taken again once the log gave it up",
     file: INCOMING,
     edits: [["return this.isOpen && this.term === term", "return this.term === term"]],
@@ -81,7 +93,7 @@ export const RAFT_SNAPSHOT_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a snapshot that was written for another index is taken",
     file: OWN_SNAPSHOTS,
-    edits: [["if (target.index === index) return target;", "if (target.index > 0) return target;"]],
+    edits: [["if (isBytes(data) || data.index === index) return;", "if (isBytes(data) || data.index > 0) return;"]],
     dies: "raft_restoring_test",
   },
   {
