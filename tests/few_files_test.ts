@@ -126,6 +126,18 @@ describe("a log without file descriptors", () => {
     }),
   );
 
+  it("refuses to found a cluster, and founds it later", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    const cluster = "11111111-0000-4000-8000-000000000000";
+    disk.failAfter("EMFILE", 0, "create");
+    refuses(() => log.foundCluster(cluster));
+    assert.equal(log.identity.cluster, undefined);
+    log.foundCluster(cluster);
+    disk.crash();
+    assert.equal(open(disk).identity.cluster, cluster);
+  });
+
   it("keeps its reserve", () => {
     const disk = new SimulatedDisk();
     const fileSystem = { ...disk.fileSystem, reserveBytes: 65_536 };

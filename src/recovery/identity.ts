@@ -10,7 +10,7 @@ import { decodeIdentity, encodeIdentity, type Identity } from "../format/identit
 import type { Checksum } from "../format/numbers.ts";
 import { FORMAT_VERSION } from "../format/segment_header.ts";
 import type { FileSystem } from "../io/file_system.ts";
-import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../io/full.ts";
+import { errorCode, isRefused, readFull, refusedError, writeFull } from "../io/full.ts";
 import { temporaryName } from "../io/temporary.ts";
 
 /** The file's name. */
@@ -86,9 +86,9 @@ export function writeIdentity(fileSystem: FileSystem, folder: string, identity: 
       file.close();
     }
   } catch (error) {
-    if (!isNoSpace(error)) throw error;
+    if (!isRefused(error)) throw error;
     fileSystem.remove(temporary);
-    throw ioError("Cannot write the identity", path, error);
+    throw refusedError("Cannot write the identity", path, error);
   }
   fileSystem.rename(temporary, path);
   fileSystem.syncDirectory(folder);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CREATE, DURABILITY, FRAME_WRITER, RESERVE, ROTATION, SNAPSHOT_WRITER } from "./files.ts";
+import { CREATE, DURABILITY, FRAME_WRITER, IDENTITY, RESERVE, ROTATION, SNAPSHOT_WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -109,6 +109,15 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     name: "too many open files release the reserve",
     file: RESERVE,
     edits: [[" && !isOutOfFiles(error.cause);", ";"]],
+    dies: "few_files_test",
+  },
+  {
+    name: "an identity that cannot be written for lack of descriptors ends the log",
+    file: IDENTITY,
+    edits: [["if (!isRefused(error)) throw error;", "if (!isNoSpace(error)) throw error;"], [
+      "errorCode, isRefused,",
+      "errorCode, isNoSpace,",
+    ]],
     dies: "few_files_test",
   },
 ];

@@ -146,7 +146,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     edits: [[
       "      this.flushedBytes = this.dataBytes;\n    } catch (error) {\n      throw this.giveUp(error);",
       [
-        "      this.flushedBytes = this.dataBytes;\n    } catch (error) {\n      if (isNoSpace(error)) throw ioError(",
+        "      this.flushedBytes = this.dataBytes;\n    } catch (error) {\n      if (isRefused(error)) throw refusedError(",
         "ATTEMPT, this.file.temporary, error);\n      throw this.giveUp(error);",
       ].join(""),
     ]],
