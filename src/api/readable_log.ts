@@ -5,7 +5,7 @@
  */
 
 import type { DiskSpace } from "../io/disk_space.ts";
-import { iterateEntries } from "../log/iterate.ts";
+import { EntryWalk, iterateEntries } from "../log/iterate.ts";
 import type { LiveState, WalLogStats } from "../log/live_state.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { logMetrics } from "../log/log_metrics.ts";
@@ -270,10 +270,19 @@ export abstract class ReadableLog {
    * truncated and replaced by another. Otherwise as {@link ReadableLog.entry}.
    */
   iterate(from: Index = this.firstIndex, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
+    return iterateEntries(this.walk(from, to));
+  }
+
+  /**
+   * The way through the entries of a range, for `EventLog`.
+   *
+   * @internal
+   */
+  walk(from: Index, to: Index): EntryWalk {
     this.#durability.requireOpen("read");
     checkReadIndex(from);
     checkReadIndex(to);
-    return iterateEntries(this.#reader, this.#state, this.#durability, from, to);
+    return new EntryWalk(this.#reader, this.#state, this.#durability, from, to);
   }
 
   /**

@@ -13,7 +13,8 @@ import { errorCode, ioError, readFull } from "../io/full.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_CHECKSUM, frameBytes, LENGTH_BYTES } from "../format/frame.ts";
 import { findGap } from "./find_gap.ts";
-import { commandBytes, EntryGatherer, entryIn, frameAt, frameOf, FrameView } from "./frame_view.ts";
+import { EntryGatherer, EntryList, type EntrySink } from "./entry_groups.ts";
+import { commandBytes, entryIn, frameAt, frameOf, FrameView } from "./frame_view.ts";
 import { placeDamage } from "./live.ts";
 import type { LogIndex } from "./log_index.ts";
 import { OpenFiles } from "./open_files.ts";
@@ -69,9 +70,10 @@ export class EntryReader {
    * @throws {WalLogError} As {@link EntryReader.entry}.
    */
   entries(from: Index, to: Index, maxBytes: number): LogEntry[] {
-    const { found, error } = this.readUpTo(from, to, maxBytes);
-    if (error !== undefined) throw error;
-    return found;
+    const list = new EntryList();
+    const error = this.readUpTo(from, to, maxBytes, list);
+    if (error !== undefined) throw error.reason;
+    return list.entries;
   }
 
   /**
@@ -85,38 +87,55 @@ export class EntryReader {
    * @throws {WalLogError} As {@link EntryReader.entry}.
    */
   entriesAhead(from: Index, to: Index, maxBytes: number): LogEntry[] {
-    const { found, error } = this.readUpTo(from, to, maxBytes);
-    if (error !== undefined && found.length === 0) throw error;
-    return found;
+    const list = new EntryList();
+    this.readAhead(from, to, maxBytes, list);
+    return list.entries;
   }
 
-  /** Reads entries up to the first one that cannot be read. */
-  private readUpTo(from: Index, to: Index, maxBytes: number): { readonly found: LogEntry[]; readonly error?: unknown } {
-    const found: LogEntry[] = [];
+  /**
+   * As {@link EntryReader.entriesAhead}, but passes the entries on in groups.
+   *
+   * @param from The first index, of the log and above its snapshot.
+   * @param to The last index, inclusive.
+   * @param maxBytes As {@link EntryReader.entries}.
+   * @param sink Receives at least one entry.
+   * @throws {WalLogError} As {@link EntryReader.entry}.
+   */
+  readAhead(from: Index, to: Index, maxBytes: number, sink: EntrySink): void {
+    const error = this.readUpTo(from, to, maxBytes, sink);
+    if (error?.index === from) throw error.reason;
+  }
+
+  /** Reads entries up to the first one that cannot be read. Returns the reason, and which one it is. */
+  private readUpTo(
+    from: Index,
+    to: Index,
+    maxBytes: number,
+    sink: EntrySink,
+  ): { readonly index: Index; readonly reason: unknown } | undefined {
     let room = maxBytes;
     for (let index = from; index <= to;) {
-      const before = found.length;
+      const before = index;
       const segment = this.index.locate(index);
       if (segment !== undefined) {
-        const taken = this.readChunk(segment, index, Math.min(to, segment.end - 1), room, found);
+        const taken = this.readChunk(segment, index, Math.min(to, segment.end - 1), index > from, room, sink);
         room -= taken.bytes;
-        index += found.length - before;
-        if (taken.isFull) return { found };
+        index = taken.next;
+        if (taken.isFull) return;
       }
-      if (found.length > before) continue;
+      if (index > before) continue;
       // A frame that does not fit a chunk, or is damaged, is left to the read of a single entry.
       let entry: LogEntry;
       try {
         entry = this.entry(index);
-      } catch (error) {
-        return { found, error };
+      } catch (reason) {
+        return { index, reason };
       }
       room -= entry.command.length;
-      if (room < 0 && found.length > 0) return { found };
-      found.push(entry);
+      if (room < 0 && index > from) return;
+      sink.addEntry(entry);
       index++;
     }
-    return { found };
   }
 
   /**
@@ -134,17 +153,18 @@ export class EntryReader {
   /**
    * Reads as many entries as fit the write buffer or one chunk of their file.
    *
-   * @returns The bytes of their commands, and whether the next command would exceed `room`.
+   * @returns The next index, the bytes of the commands, and whether the next command would exceed `room`.
    */
   private readChunk(
     segment: Segment,
     from: Index,
     to: Index,
+    isLimited: boolean,
     room: number,
-    found: LogEntry[],
-  ): { readonly bytes: number; readonly isFull: boolean } {
+    sink: EntrySink,
+  ): { readonly next: Index; readonly bytes: number; readonly isFull: boolean } {
     const { offset: start } = this.pageOf(segment, from);
-    if (start === OFFSET_LOST) return { bytes: 0, isFull: false };
+    if (start === OFFSET_LOST) return { next: from, bytes: 0, isFull: false };
     // The frames in the write buffer always reach to the end of the log.
     const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
     const written = buffer?.addressOf(start);
@@ -152,7 +172,7 @@ export class EntryReader {
     let filled = segment.endOffset - start;
     if (written === undefined) {
       const most = Math.min(this.pageOf(segment, to).endOffset - start, CHUNK_BYTES);
-      const want = Math.min(most, room === Infinity ? most : Math.max(room * 2, GUESS_BYTES));
+      const want = Math.min(most, Math.max(room * 1.25, GUESS_BYTES));
       filled = this.read(segment, codec.chunk.subarray(0, want), start);
       selectSegment(codec, segment.header);
     }
@@ -160,8 +180,7 @@ export class EntryReader {
     const begin = written ?? codec.chunkAt;
     const isValid = (at: number) =>
       written !== undefined || codec.wasm.checkFrame(begin + at, filled - at, lsn + at) === 0;
-    const gatherer = new EntryGatherer(codec, found);
-    const before = found.length;
+    const gatherer = new EntryGatherer(codec, sink);
     const table = segment.pageTable();
     const frame = new FrameView();
     let next = from;
@@ -181,7 +200,7 @@ export class EntryReader {
         for (; nth < next - frame.first; nth++) address += commandBytes(codec, frame, nth);
         for (const behind = Math.min(frame.first + frame.entries, end); next < behind; nth++, next++) {
           const length = commandBytes(codec, frame, nth);
-          isFull = bytes + length > room && (before > 0 || next > from);
+          isFull = bytes + length > room && (isLimited || next > from);
           if (isFull) break pages;
           bytes += length;
           gatherer.add(frame, next, address, length);
@@ -190,7 +209,7 @@ export class EntryReader {
       }
     }
     gatherer.flush();
-    return { bytes, isFull };
+    return { next, bytes, isFull };
   }
 
   /** Reads one entry from its file. */
