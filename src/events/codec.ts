@@ -117,6 +117,12 @@ export const bytes: EventCodec<Uint8Array<ArrayBuffer>> = {
   },
 };
 
+/** A codec as a log uses it. */
+export interface LogCodec<E> extends EventCodec<E> {
+  /** Decodes an event from its text. Spaces can come before it. `undefined` if the events are no texts. */
+  readonly parse: ((text: string) => E) | undefined;
+}
+
 /**
  * The codec that an option stands for.
  *
@@ -124,10 +130,13 @@ export const bytes: EventCodec<Uint8Array<ArrayBuffer>> = {
  * @returns The codec.
  * @throws {WalLogError} `INVALID_ARGUMENT` if it is neither.
  */
-export function codecOf<E>(given: EventCodec<E> | StandardSchema<E>): EventCodec<E> {
-  if (given === json) return { encode: encodeBriefly, decode: json.decode };
+export function codecOf<E>(given: EventCodec<E> | StandardSchema<E>): LogCodec<E> {
+  if (given === json) return { encode: encodeBriefly, decode: json.decode, parse: JSON.parse };
   const { encode, decode, "~standard": schema } = (given ?? {}) as Partial<EventCodec<E> & StandardSchema<E>>;
-  if (typeof encode === "function" && typeof decode === "function") return given as EventCodec<E>;
+  if (typeof encode === "function" && typeof decode === "function") {
+    const codec = given as EventCodec<E>;
+    return { encode: (event) => codec.encode(event), decode: (bytes) => codec.decode(bytes), parse: undefined };
+  }
   if (typeof schema?.validate === "function") return validating(schema);
   throw invalid(
     "Cannot open an event log: codec must have encode and decode, or be a Standard Schema, found " + show(given),
@@ -135,7 +144,7 @@ export function codecOf<E>(given: EventCodec<E> | StandardSchema<E>): EventCodec
 }
 
 /** JSON, validated before it is written and after it is read. */
-function validating<E>(schema: StandardSchema<E>["~standard"]): EventCodec<E> {
+function validating<E>(schema: StandardSchema<E>["~standard"]): LogCodec<E> {
   const validated = (value: unknown): E => {
     const result = schema.validate(value);
     if (isThenable(result)) {
@@ -152,6 +161,7 @@ function validating<E>(schema: StandardSchema<E>["~standard"]): EventCodec<E> {
       return encodeBriefly(event);
     },
     decode: (bytes) => validated(json.decode(bytes)),
+    parse: (text) => validated(JSON.parse(text)),
   };
 }
 

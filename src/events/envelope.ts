@@ -33,6 +33,8 @@ const KIND_OFFSET = 0;
 const TIME_OFFSET = 1;
 /** Bytes before what the kind says. */
 const HEADER_BYTES = 7;
+/** Where the payload of an event without an id begins. */
+export const PLAIN_EVENT_OFFSET = HEADER_BYTES;
 const NAME_LENGTH_BYTES = 2;
 const NUMBER_BYTES = 8;
 /** The last time that six bytes hold. In milliseconds since 1970. */
@@ -140,6 +142,28 @@ export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
   }
 }
 
+/**
+ * Whether an entry is an event without an id. Its payload begins at {@link PLAIN_EVENT_OFFSET}.
+ *
+ * @param bytes Memory with the entry's command.
+ * @param begin Where the command begins.
+ * @param end Where it ends.
+ */
+export function isPlainEvent(bytes: Uint8Array, begin: number, end: number): boolean {
+  return bytes[begin + KIND_OFFSET] === KIND_EVENT && end - begin >= HEADER_BYTES;
+}
+
+/**
+ * The time in an entry, in milliseconds since 1970.
+ *
+ * @param bytes Memory with the entry's command.
+ * @param at Where the command begins.
+ */
+export function timeOf(bytes: Uint8Array, at = 0): number {
+  const low = bytes[at + 1]! | bytes[at + 2]! << 8 | bytes[at + 3]! << 16;
+  return low + bytes[at + 4]! * 2 ** 24 + (bytes[at + 5]! | bytes[at + 6]! << 8) * 2 ** 32;
+}
+
 /** Whether a kind that this version does not know may be that of a later one. */
 function isReserved(kind: number): boolean {
   return kind > KIND_CONSUMER_END && kind <= KIND_LAST;
@@ -165,11 +189,6 @@ function seal(
   command[TIME_OFFSET + 5] = high >>> 8;
   command.set(payload, headerBytes);
   return command;
-}
-
-function timeOf(command: Uint8Array): number {
-  const low = command[1]! | command[2]! << 8 | command[3]! << 16;
-  return low + command[4]! * 2 ** 24 + (command[5]! | command[6]! << 8) * 2 ** 32;
 }
 
 /** An entry with a name and a number in front of its payload. */

@@ -6,21 +6,24 @@
 
 import type { LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
-import type { EventCodec } from "./codec.ts";
+import type { EntryWalk } from "../log/iterate.ts";
+import type { LogCodec } from "./codec.ts";
 import { openEnvelope } from "./envelope.ts";
-import { foreignEntry, undecodable } from "./refusals.ts";
-import type { StoredEvent } from "./types.ts";
+import { EventTexts, type Undecoded } from "./event_texts.ts";
+import { TERM } from "./event_writer.ts";
+import { foreignEntry, goneError, undecodable } from "./refusals.ts";
+import type { Position, StoredEvent } from "./types.ts";
 
 /** Turns entries into events. */
 export class EventReader<E> {
   private readonly wal: WalLog;
-  private readonly codec: EventCodec<E>;
+  private readonly codec: LogCodec<E>;
 
   /**
    * @param wal The log underneath.
    * @param codec Decodes events.
    */
-  constructor(wal: WalLog, codec: EventCodec<E>) {
+  constructor(wal: WalLog, codec: LogCodec<E>) {
     this.wal = wal;
     this.codec = codec;
   }
@@ -47,14 +50,50 @@ export class EventReader<E> {
   /**
    * Iterates over events.
    *
-   * @param entries The entries.
-   * @returns The events among them.
-   * @throws {WalLogError} As {@link EventReader.open}, and as the iteration over the entries.
+   * @param from The first position.
+   * @param to The last position, inclusive.
+   * @returns The events.
+   * @throws {WalLogError} As {@link EventReader.open}, and as `WalLog.iterate`.
    */
-  *openEach(entries: Iterable<LogEntry>): Generator<StoredEvent<E>, undefined> {
+  iterate(from: Position, to: Position): IterableIterator<StoredEvent<E>> {
+    const { wal, codec: { parse } } = this;
+    return parse === undefined ? this.openEach(wal.iterate(from, to)) : this.parseEach(wal.walk(from, to), parse);
+  }
+
+  private *openEach(entries: Iterable<LogEntry>): Generator<StoredEvent<E>, undefined> {
     for (const entry of entries) {
       const event = this.open(entry);
       if (event !== undefined) yield event;
     }
+  }
+
+  private *parseEach(walk: EntryWalk, parse: (text: string) => E): Generator<StoredEvent<E>, undefined> {
+    for (const read = new EventTexts<E>(); walk.read(read); read.clear()) {
+      const { events, texts, last } = read;
+      for (let nth = 0; nth < events.length && !walk.isStale; nth++) {
+        const event = this.parsed(events[nth]!, texts[nth], parse);
+        walk.pass(event.position, TERM);
+        yield event;
+      }
+      // Behind the last event, there can be entries of the log's own.
+      if (!walk.isStale) walk.pass(last, TERM);
+    }
+  }
+
+  /** Decodes an event from its text, or reads it by itself if that is not possible, so that it fails as in `read`. */
+  private parsed(event: Undecoded<E>, text: string | undefined, parse: (text: string) => E): StoredEvent<E> {
+    try {
+      if (text !== undefined) {
+        event.event = parse(text);
+        return event;
+      }
+    } catch {
+      // The error would show spaces before the event.
+    }
+    const { position } = event;
+    const entry = this.wal.entry(position);
+    const found = entry && this.open(entry);
+    if (found === undefined) throw goneError(position, this.wal.firstIndex, this.wal.path);
+    return found;
   }
 }

@@ -102,7 +102,7 @@ export abstract class ReadableEvents<E> {
    */
   iterate(from: Position = this.first, to: Position = Number.MAX_SAFE_INTEGER): IterableIterator<StoredEvent<E>> {
     if (from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
-    return this.#reader.openEach(this.wal.iterate(from, to));
+    return this.#reader.iterate(from, to);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Mistakes in the event log. */
 
+import { EVENT_TEXT_MUTANTS } from "./event_text_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 
 const EVENT_LOG = "src/events/event_log.ts";
@@ -327,4 +328,5 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     edits: [['return text.includes("\\ufffd") ? decoder.decode(bytes) : text;', "return text;"]],
     dies: "events_codec_test",
   },
+  ...EVENT_TEXT_MUTANTS,
 ];
