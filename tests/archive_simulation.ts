@@ -9,6 +9,8 @@ import { WalLog, WalLogError } from "../mod.ts";
 import { Archiver } from "../src/archive/archiver.ts";
 import { LogView } from "../src/archive/log_view.ts";
 import { restore } from "../src/archive/mod.ts";
+import { missingObjects, restoreAsOf, restoreToIndex } from "./archive_restores.ts";
+import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { changeLog, copyFiles, type Machine, proveLog } from "./archive_machine.ts";
 import { type Counts, fingerprint, isPowerLoss } from "./simulated_log.ts";
@@ -39,6 +41,8 @@ class ArchiveSimulation {
   private promised: Promised | undefined;
   private tokens = 0;
   private isRotten = false;
+  /** The state that was restored last. */
+  private state = "";
   private restores = 0;
 
   constructor(seed: number, counts: Counts) {
@@ -66,22 +70,41 @@ class ArchiveSimulation {
 
   /** Damages or deletes an object for good. What can be restored then must still be a state of a log. */
   private async rot(): Promise<void> {
-    const { random, store: { memory: { objects } } } = this;
-    const key = random.pick([...objects.keys()]);
-    const bytes = objects.get(key)!;
+    const { random, state, store: { memory: { objects } } } = this;
+    const [key, bytes] = random.pick([...objects]);
     const isLost = bytes.length === 0 || random.chance(0.5);
     if (isLost) objects.delete(key);
     else bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
     this.promised = undefined;
     this.isRotten = true;
     this.store.faults = 0;
+    const verdict = this.isStale ? "unknown" : (await verifyArchive(this.store)).verdict;
     try {
       await this.check();
       this.count("restored from a damaged archive");
+      // No key shows that the last piece existed.
+      assert(this.state === state || this.isStale || key.includes("/segments/"), `another state without ${key}`);
     } catch (error) {
       if (!(error instanceof WalLogError)) throw error;
       this.count(isLost ? "lost object" : "damaged object");
+      assert(verdict !== "clean" || error.code === "NOT_FOUND", `no damage found, but ${error.message}`);
     }
+  }
+
+  private async verify(): Promise<void> {
+    if (this.isStale) return;
+    assert.deepEqual(await missingObjects(this.store), []);
+    this.count("verified");
+  }
+
+  /** Restores up to an index, or as of a time. */
+  private async restoreInBetween(newest: WalLog): Promise<void> {
+    const { store, disk, random } = this;
+    const path = () => `/restored-${++this.restores}.wal`;
+    if (random.chance(0.2) && await restoreToIndex(store, disk, path(), newest, random)) {
+      this.count("restored to an index");
+    }
+    if (random.chance(0.1) && await restoreAsOf(store, disk, path(), random)) this.count("restored as of a time");
   }
 
   private count(event: string): void {
@@ -223,13 +246,13 @@ class ArchiveSimulation {
         this.count("archived together");
       };
     });
-    await this.store.together(actors, () => {
+    await this.store.together([...actors, () => this.verify()], () => {
       if (this.random.chance(0.3)) this.change(this.random.pick(this.machines));
     });
-    const { faults } = this.store;
-    this.store.faults = 0;
-    await this.check();
-    this.store.faults = faults;
+    await this.store.withoutFaults(async () => {
+      await this.check();
+      await this.verify();
+    });
   }
 
   private replaceArchiver(machine: Machine): void {
@@ -299,7 +322,8 @@ class ArchiveSimulation {
     }
     const log = WalLog.openSync(path, { fileSystem, readOnly: true, create: false });
     assert.equal(log.recovery.verdict, "clean");
-    const state = fingerprint(log);
+    const state = this.state = fingerprint(log);
+    if (!this.isRotten && !this.isStale && this.store.faults === 0) await this.restoreInBetween(log);
     const has = ({ states }: Machine) => states.includes(state);
     const owners = (wanted === undefined ? this.machines : [wanted]).filter(has);
     const keeps = ({ states }: Machine) => !this.promised || states[this.promised.number] === this.promised.state;

@@ -25,6 +25,9 @@ describe("the archive of simulated logs in a simulated store", () => {
       "copied",
       "FENCED",
       "DIVERGED",
+      "verified",
+      "restored to an index",
+      "restored as of a time",
     ];
     for (const event of [...faults, ...events]) assert((counts[event] ?? 0) > 0, `no history had: ${event}`);
   });

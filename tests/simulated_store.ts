@@ -112,6 +112,14 @@ export class SimulatedStore implements ObjectStore {
     }
   }
 
+  /** Runs an action whose requests do not fail. */
+  async withoutFaults(action: () => Promise<void>): Promise<void> {
+    const { faults } = this;
+    this.faults = 0;
+    await action();
+    this.faults = faults;
+  }
+
   /**
    * Runs actors at the same time. Each waits for one request at most. The order of the answers is random.
    *
