@@ -5,8 +5,11 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import { claimKey, PROBES } from "./keys.ts";
+import { claimKey, probeKey, PROBES } from "./keys.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
+
+/** The age from which on a probe was left behind by a kill, in milliseconds: a day. */
+const PROBE_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** The contents of a claim. */
 export interface Claim {
@@ -25,7 +28,8 @@ export interface Claim {
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export async function probeStore(store: ObjectStore, token: string, options?: RequestOptions): Promise<void> {
-  const key = `${PROBES}${token}`;
+  await removeOldProbes(store, options);
+  const key = probeKey(Date.now(), token);
   await store.putIfAbsent(key, new TextEncoder().encode("1"), options);
   const second = await store.putIfAbsent(key, new TextEncoder().encode("2"), options);
   await store.delete(key, options);
@@ -34,6 +38,15 @@ export async function probeStore(store: ObjectStore, token: string, options?: Re
     `Cannot archive to ${store.name}: the store does not refuse to write a key twice (If-None-Match: *), ` +
     "so that two archivers could mix their logs; use another store";
   throw new WalLogError("INVALID_ARGUMENT", message);
+}
+
+/** Deletes probes that killed archivers have left. Other archivers may need newer ones. */
+async function removeOldProbes(store: ObjectStore, options: RequestOptions | undefined): Promise<void> {
+  const old: string[] = [];
+  for await (const { key } of store.list(PROBES, options)) {
+    if (key < probeKey(Date.now() - PROBE_MS_MAX, "")) old.push(key);
+  }
+  for (const key of old) await store.delete(key, options);
 }
 
 /**

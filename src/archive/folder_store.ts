@@ -28,6 +28,17 @@ import { checkKey } from "./store_key.ts";
 
 /** The folder of unfinished files. No key begins with a dot. */
 const TEMPORARY_FOLDER = ".unfinished";
+/** Files there that were not written to for so long were left behind by a kill. In milliseconds: a day. */
+const LEFTOVER_MS = 24 * 60 * 60 * 1000;
+/** Reasons for failures, by the code of the system. */
+const REASONS: ReadonlyMap<string | undefined, string> = new Map([
+  ["EEXIST", "a file has the name of a folder"],
+  ["ENOTDIR", "a file has the name of a folder"],
+  ["EISDIR", "a folder has the name of a file"],
+  ["EROFS", "the file system is read-only"],
+  ["EACCES", "this user has no permission"],
+  ["EPERM", "this user has no permission"],
+]);
 /** The most bytes to write at once. */
 const PART_BYTES = 1024 * 1024;
 
@@ -52,14 +63,20 @@ const PART_BYTES = 1024 * 1024;
 export class FolderStore implements ObjectStore {
   /** The place of the objects, for messages: the folder's path. */
   readonly name: string;
+  /** Whether unfinished files of killed programs were removed. */
+  #isClean = false;
 
   /**
    * Makes a store. The folder is created when the first object is written.
    *
    * @param folder The folder.
-   * @throws {WalLogError} `INVALID_ARGUMENT` if it is not a path or a `file:` URL.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if it is not a path or a `file:` URL without `#` and `?`.
    */
   constructor(folder: string | URL) {
+    if (folder instanceof URL && folder.hash + folder.search !== "") {
+      const message = `Cannot use ${folder} as the folder of a store: write # as %23 and ? as %3F`;
+      throw new WalLogError("INVALID_ARGUMENT", message);
+    }
     this.name = folderOf(folder);
   }
 
@@ -164,7 +181,9 @@ export class FolderStore implements ObjectStore {
   #failure(action: string, key: string, cause: unknown, options: RequestOptions | undefined): unknown {
     if (options?.signal?.aborted === true && cause === options.signal.reason) return cause;
     if (cause instanceof WalLogError) return cause;
-    return new WalLogError("STORE", `Cannot ${action} ${key} in ${this.name}: ${reasonOf(cause)}`, {
+    const reason = REASONS.get(errorCode(cause));
+    const why = reason === undefined ? reasonOf(cause) : `${reason} (${reasonOf(cause)})`;
+    return new WalLogError("STORE", `Cannot ${action} ${key} in ${this.name}: ${why}`, {
       path: this.name,
       cause,
     });
@@ -174,6 +193,8 @@ export class FolderStore implements ObjectStore {
   async #write(body: ObjectBody, options: RequestOptions | undefined): Promise<string> {
     const folder = join(this.name, TEMPORARY_FOLDER);
     await mkdir(folder, { recursive: true });
+    if (!this.#isClean) await removeLeftovers(folder);
+    this.#isClean = true;
     const path = join(folder, crypto.randomUUID());
     const file = await open(path, "wx");
     try {
@@ -233,6 +254,19 @@ export class FolderStore implements ObjectStore {
 function isMissing(error: unknown): boolean {
   const code = errorCode(error);
   return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** Removes unfinished files that a killed program has left. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    try {
+      if ((await stat(path)).mtimeMs < Date.now() - LEFTOVER_MS) await unlink(path);
+    } catch (error) {
+      // Another program removes it too.
+      if (!isMissing(error)) throw error;
+    }
+  }
 }
 
 /** The size of a file; `undefined` if it was deleted meanwhile. */

@@ -118,6 +118,11 @@ export function claimKey(generation: number): string {
   return CLAIMS + padded(generation, GENERATION_DIGITS);
 }
 
+/** The key of a test of the store. */
+export function probeKey(milliseconds: number, token: string): string {
+  return `${PROBES}${padded(milliseconds, TIME_DIGITS)}-${token}`;
+}
+
 /** The generation of a claim; `undefined` if the key is not that of a claim. */
 export function claimedGeneration(key: string): number | undefined {
   const [, generation] = /^claims\/(\d{8})$/.exec(key) ?? [];

@@ -130,6 +130,8 @@ export async function restore(
   signal?.throwIfAborted();
   const path = folderOf(folder);
   fileSystem.makeDirectory(path);
+  // A folder that is refused gets no lock file.
+  isPublishing(fileSystem, path);
   const lock = fileSystem.lock(`${path}/${LOCK_NAME}`);
   if (typeof lock !== "object") {
     throw new WalLogError("LOCKED", `Cannot restore to ${path}: a writer has a log open there`, { path });

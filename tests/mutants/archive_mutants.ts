@@ -253,6 +253,30 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_history_test",
   },
   {
+    name: "a restore locks a folder that it refuses",
+    file: RESTORE,
+    edits: [["  isPublishing(fileSystem, path);\n  const lock", "  const lock"]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "unfinished files of killed programs stay",
+    file: FOLDER,
+    edits: [["    if (!this.#isClean) await removeLeftovers(folder);\n", ""]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "files that another program is writing are removed",
+    file: FOLDER,
+    edits: [[".mtimeMs < Date.now() - LEFTOVER_MS)", ".mtimeMs < Date.now() + LEFTOVER_MS)"]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "the folder of a URL loses the part after #",
+    file: FOLDER,
+    edits: [['folder.hash + folder.search !== ""', 'folder.hash + folder.search === "#"']],
+    dies: "archive_folder_test",
+  },
+  {
     name: "the pieces of a step that has not ended count",
     file: HISTORY,
     edits: [['unended === "included" ? all : endedPieces(all)', "unended !== undefined ? all : endedPieces(all)"]],

@@ -125,6 +125,12 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_damage_test",
   },
   {
+    name: "probes of other archivers are deleted",
+    file: CLAIMS,
+    edits: [['probeKey(Date.now() - PROBE_MS_MAX, "")', 'probeKey(Date.now() + PROBE_MS_MAX, "")']],
+    dies: "archive_folder_test",
+  },
+  {
     name: "a generation counts before it has everything",
     file: ARCHIVER,
     edits: [["segment.endOffset, next === undefined)", "segment.endOffset, true)"]],

@@ -1,0 +1,65 @@
+/** What is left behind in folders, and the reasons of failures there. */
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
+import { bodyOf, FolderStore, MemoryStore, restore } from "../src/archive/mod.ts";
+import { ArchivedLog } from "./archived_log.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+const EMPTY = bodyOf(new Uint8Array());
+const DAY_S = 24 * 60 * 60;
+
+describe("a store in a folder", () => {
+  it("removes unfinished files of killed programs, but none that is being written", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const unfinished = join(folder, ".unfinished");
+      mkdirSync(unfinished);
+      const old = Date.now() / 1000 - DAY_S - 60;
+      for (const name of ["old", "new"]) writeFileSync(join(unfinished, name), "x");
+      utimesSync(join(unfinished, "old"), old, old);
+      await new FolderStore(folder).put("a/b", EMPTY);
+      assert.deepEqual(readdirSync(unfinished), ["new"]);
+    });
+  });
+
+  it("says in words why it cannot write", async () => {
+    await inTemporaryFolder(async (folder) => {
+      writeFileSync(join(folder, "a"), "");
+      const message = /^Cannot write a\/b in .*: a file has the name of a folder \(/;
+      await assert.rejects(new FolderStore(folder).put("a/b", EMPTY), { code: "STORE", message });
+    });
+  });
+
+  it("refuses a URL with a part that a path does not have", async () => {
+    await inTemporaryFolder((folder) => {
+      for (const end of ["#y", "?y"]) {
+        const url = new URL(pathToFileURL(folder).href + end);
+        assert.throws(() => new FolderStore(url), { code: "INVALID_ARGUMENT", message: /%23/ });
+      }
+      return Promise.resolve();
+    });
+  });
+});
+
+describe("an archiver", () => {
+  it("deletes old probes of killed archivers", async () => {
+    const store = new MemoryStore();
+    const [old, recent] = [1, Date.now()].map((time) => `probes/${String(time).padStart(15, "0")}-x`);
+    for (const key of [old!, recent!]) await store.put(key, EMPTY);
+    await new ArchivedLog(store).archive();
+    assert.deepEqual([...store.objects.keys()].filter((key) => key.startsWith("probes/")), [recent]);
+  });
+});
+
+describe("a restore into a folder that is refused", () => {
+  it("leaves no lock there", async () => {
+    await inTemporaryFolder(async (folder) => {
+      writeFileSync(join(folder, "other"), "");
+      await assert.rejects(restore(new MemoryStore(), folder), { code: "INVALID_ARGUMENT" });
+      assert(!existsSync(join(folder, "LOCK")));
+    });
+  });
+});
