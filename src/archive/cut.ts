@@ -59,10 +59,16 @@ export class CutFinder {
     this.stateOf = stateOf;
   }
 
-  /** A finder of the last possible position, which goes on from an earlier one. */
-  static after(cut: Cut, stateOf: (index: Index, term: Term) => SnapshotState): CutFinder {
-    const { number, next, snapshot, floor } = cut;
-    return Object.assign(new CutFinder({ kind: "end" }, stateOf), { cut, number, next, snapshot, floor });
+  /** A finder of the last possible position after another one. */
+  static after(position: Cut, stateOf: (index: Index, term: Term) => SnapshotState): CutFinder {
+    const { number, next, snapshot, floor } = position;
+    return Object.assign(new CutFinder({ kind: "end" }, stateOf), { number, next, snapshot, floor });
+  }
+
+  /** The position that the walk has reached, even if a log cannot end there. `offset`: its offset in the segment. */
+  position(offset: number): Cut {
+    const { number, next, snapshot, floor } = this;
+    return { number, offset, next, snapshot, floor: floor! };
   }
 
   /** Begins the next segment. */

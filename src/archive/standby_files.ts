@@ -22,7 +22,7 @@ import { isReplacedSnapshot, isSnapshotName, snapshotName } from "../format/snap
 import type { FileSystem } from "../io/file_system.ts";
 import { readFull, writeFull } from "../io/full.ts";
 import { IDENTITY_NAME, isIdentityLeftover } from "../recovery/identity.ts";
-import { type Cut, CutFinder, type SnapshotState } from "./cut.ts";
+import { type Cut, CutFinder } from "./cut.ts";
 import { walkFrames } from "./frames.ts";
 import { LOCK_NAME, REPORT_NAME, SUFFIX } from "./restored_folder.ts";
 import { inSlices } from "./slices.ts";
@@ -87,14 +87,23 @@ export class StandbyFiles {
     const isReplaced = ({ header }: LocalSegment) =>
       found.some((other) => other.header.number > header.number && other.header.baseLsn <= header.baseLsn);
     this.segments = found.filter((segment) => !isReplaced(segment));
-    const cut = await this.walk(
-      this.segments,
-      (index, term) => this.hasSnapshot(index, term) ? "archived" : "skipped",
-    );
-    if (found.length > 0 && cut === undefined) throw this.damaged("the snapshot is missing");
+    const { cut } = await this.walk(this.segments);
+    if (cut === undefined) return this.unname();
     for (const [i, { header }] of this.segments.slice(1).entries()) this.name(this.segments[i]!.header, header);
-    if (cut !== undefined) this.cutAt(cut);
+    this.cutAt(cut);
     this.removeUnneeded();
+  }
+
+  /**
+   * Takes the final names from segments that are no log without the ones that follow: a crash came before those got
+   * their names. The next update goes on with the files.
+   */
+  private unname(): void {
+    for (const { header } of this.segments.splice(0).reverse()) {
+      const path = this.pathOf(header.number);
+      this.fileSystem.rename(path, path + SUFFIX);
+      this.fileSystem.syncDirectory(this.folder);
+    }
   }
 
   /**
@@ -146,26 +155,26 @@ export class StandbyFiles {
    * Walks the frames of segments of the log, and finds its end.
    *
    * @param segments The segments, oldest first.
-   * @param stateOf Whether a snapshot is there, so that the log can end where it is the newest.
    * @param end The offset at which the last one ends. Default: where its frames end.
-   * @returns The end; `undefined` if there is none.
+   * @returns The last possible position at which the log can end, if there is one, and the end of the walk.
    */
   async walk(
     segments: readonly LocalSegment[],
-    stateOf: (index: Index, term: number) => SnapshotState,
     end = Infinity,
-  ): Promise<Cut | undefined> {
+  ): Promise<{ readonly cut: Cut | undefined; readonly reached: Cut }> {
+    const stateOf = (index: Index, term: number) => this.hasSnapshot(index, term) ? "archived" : "skipped";
     const finder = new CutFinder({ kind: "end" }, stateOf);
+    let offset = 0;
     for (const [i, { header, size }] of segments.entries()) {
       const next = segments[i + 1];
       const to = next === undefined ? Math.min(size, end) : next.header.baseLsn - header.baseLsn;
       finder.begin(header);
-      const reached = await inSlices(this.walkSegment(header, Math.min(size, to), finder));
-      if (next !== undefined && reached !== to) {
-        throw this.damaged(`segment ${header.number} is damaged at offset ${reached}`);
+      offset = await inSlices(this.walkSegment(header, Math.min(size, to), finder));
+      if (next !== undefined && offset !== to) {
+        throw this.damaged(`segment ${header.number} is damaged at offset ${offset}`);
       }
     }
-    return finder.cut;
+    return { cut: finder.cut, reached: finder.position(offset) };
   }
 
   private *walkSegment(header: SegmentHeader, to: number, finder: CutFinder): Generator<void, number> {

@@ -39,17 +39,17 @@ export function planOf({ segments, cut, lastIndex }: StandbyFiles, survey: Surve
   const find = ({ number, salt }: { readonly number: number; readonly salt: bigint }) =>
     history.segments.findIndex(({ id }) => id.number === number && id.salt === salt);
   const kept = segments.findLastIndex(({ header }) => find(header) >= 0) + 1;
-  const [first] = history.segments;
-  if (kept === 0) {
-    const isAhead = first!.id.number > newest.header.number &&
-      history.snapshots.some(({ index }) => index >= lastIndex);
-    return isAhead ? { kind: "reset" } : diverged(`it does not have the segment ${newest.header.number}`);
-  }
   const archived = [...survey.generations.values()].flatMap(({ pieces }) => pieces);
   const own = segments.slice(kept).find(({ header: { number, salt } }) =>
     !archived.some(({ segment }) => segment.number === number && segment.salt === salt)
   );
-  if (own !== undefined) return diverged(`it does not have the segment ${own.header.number}`);
+  if (kept === 0) {
+    // Later segments have replaced all of them, or the archive has begun anew after a snapshot.
+    const isAhead = history.segments[0]!.id.number > newest.header.number &&
+      history.snapshots.some(({ index }) => index >= lastIndex);
+    return own === undefined || isAhead ? { kind: "reset" } : lacks(own.header.number);
+  }
+  if (own !== undefined) return lacks(own.header.number);
   const at = find(segments[kept - 1]!.header);
   const segment = history.segments[at]!;
   const isLast = at === history.segments.length - 1;
@@ -62,6 +62,10 @@ export function planOf({ segments, cut, lastIndex }: StandbyFiles, survey: Surve
   if (gap?.isCovered === true) return { kind: "reset" };
   const after = history.segments.slice(at + 1, end + 1);
   return { kind: "continue", kept, segment, after, isIncomplete: gap !== undefined };
+}
+
+function lacks(number: number): Plan {
+  return diverged(`it does not have the segment ${number}`);
 }
 
 function diverged(reason: string): Plan {

@@ -110,9 +110,13 @@ export class StandbyLog {
     const identity = readIdentity(fileSystem, folder, (bytes, seed) => codec.hash(bytes, seed));
     returnCodec(codec);
     const uuid = segments[0]?.header.uuid ?? (typeof identity === "object" ? identity.uuid : undefined);
-    const claim = await readClaim(store, claimed, { signal });
-    if (uuid !== undefined && claim?.uuid.replaceAll("-", "") !== Buffer.from(uuid).toString("hex")) {
-      throw this.diverged(`it is the archive of another log, ${claim?.uuid}`);
+    const archived = async () => (await readClaim(store, claimed, { signal }))?.uuid;
+    const own = uuid === undefined ? undefined : textOf(uuid);
+    const found = await archived();
+    if (own !== undefined && found !== own) {
+      // A claim has no checksum, so the reply can be damaged.
+      if (await archived() === found) throw this.diverged(`it is the archive of another log, ${found}`);
+      throw new WalLogError("CORRUPT", `Cannot read the claim ${claimed} in ${store.name}`);
     }
     if (uuid !== undefined) this.claim = claimed;
   }
@@ -139,20 +143,19 @@ export class StandbyLog {
     const { partial, folder, options } = work;
     const { kept, segment, after, isIncomplete } = plan;
     const isShorter = kept < files.segments.length || files.cut!.offset > segment.end;
-    const start = isShorter
-      ? await files.walk(files.segments.slice(0, kept), () => "archived", segment.end)
-      : files.cut!;
+    const kepts = files.segments.slice(0, kept);
+    const start = isShorter ? (await files.walk(kepts, segment.end)).reached : files.cut!;
     const find = (index: number, term: number) =>
       history.snapshots.find((one) => one.index === index && one.term === term);
     const finder = CutFinder.after(
-      start!,
+      start,
       (index, term) => {
         if (find(index, term) !== undefined || files.hasSnapshot(index, term)) return "archived";
         return history.lostSnapshots.includes(index) ? "lost" : "skipped";
       },
     );
     const { header } = files.segments[kept - 1]!;
-    const end = await fetchTail(work, segment, header, start!.offset, finder);
+    const end = await fetchTail(work, segment, header, start.offset, finder);
     const staging = new Staging(
       store,
       partial,
@@ -161,18 +164,17 @@ export class StandbyLog {
       () => {},
     );
     const { headers } = await staging.restoreSegments(after, finder);
-    const cut = finder.cut!;
-    const { index, term } = cut.snapshot;
-    if (isShorter && index > 0 && find(index, term) === undefined && !files.hasSnapshot(index, term)) {
-      throw this.incomplete();
-    }
-    if (isShorter || cut.number !== start!.number || cut.offset !== start!.offset) {
+    const { cut } = finder;
+    // Without the end of the log, which a later segment replaces, there may be no position with a snapshot.
+    if (cut === undefined && isShorter) throw this.incomplete();
+    if (cut !== undefined) {
+      const { index, term } = cut.snapshot;
       const added = headers.filter(({ number }) => number <= cut.number);
       finishFiles(partial, folder, added, cut.offset, false);
       if (index > 0 && !files.hasSnapshot(index, term)) await staging.restoreSnapshot(find(index, term)!);
       this.nameSnapshot(cut);
       const to = cut.number === header.number ? cut.offset : end;
-      appendTail(work, files.pathOf(header.number), start!.offset, to);
+      appendTail(work, files.pathOf(header.number), start.offset, to);
       files.segments[kept - 1] = { header, size: Math.max(files.segments[kept - 1]!.size, to) };
       this.publish(history, added, cut, kept);
     }
@@ -240,4 +242,9 @@ export class StandbyLog {
       returnCodec(codec);
     }
   }
+}
+
+/** A UUID as text, as claims have it. */
+function textOf(uuid: Uint8Array): string {
+  return Buffer.from(uuid).toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

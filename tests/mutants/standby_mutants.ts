@@ -62,7 +62,7 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
   {
     name: "a standby keeps its torn end",
     file: FILES,
-    edits: [["    if (cut !== undefined) this.cutAt(cut);\n", "    this.cut = cut;\n"]],
+    edits: [["    this.cutAt(cut);\n    this.removeUnneeded();", "    this.cut = cut;\n    this.removeUnneeded();"]],
     dies: "standby_test",
   },
   {
@@ -76,5 +76,29 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
     file: UPDATE,
     edits: [['      if (typeof found !== "object") fileSystem.random(incarnation);\n', ""]],
     dies: "standby_test",
+  },
+  {
+    name: "a standby whose segments were all replaced ends",
+    file: PLAN,
+    edits: [["    return own === undefined || isAhead ?", "    return isAhead ?"]],
+    dies: "standby_simulation_test",
+  },
+  {
+    name: "a standby goes back only to positions with a snapshot",
+    file: UPDATE,
+    edits: [["(await files.walk(kepts, segment.end)).reached", "(await files.walk(kepts, segment.end)).cut!"]],
+    dies: "standby_simulation_test",
+  },
+  {
+    name: "a standby takes a damaged claim for that of another log",
+    file: UPDATE,
+    edits: [["      if (await archived() === found) throw", "      if (found !== own) throw"]],
+    dies: "standby_simulation_test",
+  },
+  {
+    name: "a standby keeps segments that are no log yet under their final names",
+    file: FILES,
+    edits: [["    if (cut === undefined) return this.unname();\n", "    if (cut === undefined) return;\n"]],
+    dies: "standby_simulation_test",
   },
 ];

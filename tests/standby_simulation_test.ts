@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Counts } from "./simulated_log.ts";
+import { simulateStandby } from "./standby_simulation.ts";
+
+const SEEDS = 100;
+
+describe("a standby of a simulated log in a simulated store", () => {
+  it("is in a state that the log has had, and in the end in that of the archive", async () => {
+    const counts: Counts = {};
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      try {
+        await simulateStandby(seed, counts);
+      } catch (cause) {
+        throw new Error(`seed ${seed}`, { cause });
+      }
+    }
+    for (const event of ["archived", "followed", "standby ended", "loaded", "CORRUPT", "STORE", "compared"]) {
+      assert((counts[event] ?? 0) > 0, `no history had: ${event}`);
+    }
+  });
+});
