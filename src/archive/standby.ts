@@ -99,8 +99,9 @@ export interface Standby extends AsyncDisposable {
 /**
  * Makes a copy of an archived log, and keeps it up to date: a warm standby, which is seconds behind. It takes what the
  * archive adds, every second: entries, truncations, snapshots, and what archivers write that took over. The folder is a
- * log that other processes can open for reading, also after the standby was killed. Only {@link Standby.promote} makes
- * it writable: until then, the standby holds the folder's lock.
+ * log that other processes can open for reading. After a kill or a power cut in the middle of an update, it may need a
+ * standby once more before it opens. Only {@link Standby.promote} makes it writable: until then, the standby holds the
+ * folder's lock.
  *
  * A failed request is tried again, with growing pauses of up to 30 seconds. So the archive can also begin later.
  *
