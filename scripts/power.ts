@@ -79,18 +79,24 @@ const node = locateRuntime("node").binary;
 let isInterrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => isInterrupted = true);
 
-if (values["self-test"]) {
-  for (const fault of FAULTS) await mustNotice(fault, undefined);
-  for (const mutant of SELF_TEST_MUTANTS) await mustNotice(undefined, mutant);
-} else if (values.fault !== undefined || values.mutant !== undefined) {
-  if (values.fault !== undefined && !(FAULTS as readonly string[]).includes(values.fault)) {
-    fail(`no such fault: ${values.fault}. There are ${FAULTS.join(" and ")}.`);
+try {
+  if (values["self-test"]) {
+    for (const fault of FAULTS) await mustNotice(fault, undefined);
+    for (const mutant of SELF_TEST_MUTANTS) await mustNotice(undefined, mutant);
+  } else if (values.fault !== undefined || values.mutant !== undefined) {
+    if (values.fault !== undefined && !(FAULTS as readonly string[]).includes(values.fault)) {
+      fail(`no such fault: ${values.fault}. There are ${FAULTS.join(" and ")}.`);
+    }
+    await mustNotice(values.fault as Fault | undefined, values.mutant);
+  } else {
+    const { problem, text } = await cutDisks(cuts, undefined, undefined);
+    console.log(text);
+    process.exitCode = problem ? 1 : 0;
   }
-  await mustNotice(values.fault as Fault | undefined, values.mutant);
-} else {
-  const { problem, text } = await cutDisks(cuts, undefined, undefined);
-  console.log(text);
-  process.exitCode = problem ? 1 : 0;
+} catch (error) {
+  console.error(error);
+  // Unlike an uncaught error, this ends the machines in every runtime.
+  process.exit(1);
 }
 
 /** Cuts disks until one is wrong: with this fault, one must be. */

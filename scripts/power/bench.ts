@@ -36,7 +36,7 @@ const SEGMENT_BYTES = [4096, 8192, 32768];
 const EARLY_REQUESTS = 45;
 const LATE_REQUESTS = 220;
 /** The longest that a guest may be silent, in milliseconds: then it hangs. */
-const SILENCE_MS_MAX = 600_000;
+const SILENCE_MS_MAX = 1_800_000;
 /** The options with which a file system is made: at once and completely. */
 const MAKE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ext4: ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"],

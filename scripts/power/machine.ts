@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { findProgram, type Image } from "./image.ts";
@@ -16,6 +17,10 @@ import type { Orders, Report } from "./orders.ts";
 const MEMORY_MIB = 384;
 const KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check mitigations=off";
 const POLL_MS = 50;
+
+/** The machines that run. They end with this process. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 /** How a machine starts. */
 export interface MachineOptions {
@@ -43,11 +48,13 @@ export class Machine {
 
   private constructor(child: ChildProcess, server: Server, received: Promise<void>) {
     this.#process = child;
+    running.add(child);
     createInterface(child.stdout!).on("line", (line) => {
       if (!line.startsWith('{"QMP"') && !line.includes('"event"')) this.#answer(line);
     });
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     this.ended = exited.then(() => {
+      running.delete(child);
       server.close();
       return this.#socket === undefined ? undefined : received;
     });
@@ -66,6 +73,8 @@ export class Machine {
     const connected = new Promise<Socket>((resolve) => server.once("connection", resolve));
     const child = spawn(findProgram("qemu-system-x86_64")!, machineArguments(options, path), {
       stdio: ["pipe", "pipe", "inherit"],
+      // Ctrl-C must not end it: the run goes on until the disks at work are judged.
+      detached: true,
     });
     let finish: () => void;
     const machine = new Machine(child, server, new Promise((resolve) => finish = resolve));
