@@ -8,7 +8,7 @@
  *     deno task power --seed 4711            the same histories and choices again; the guest's timing differs
  *     deno task power --fault drop-flushes   a disk that drops flushes, which must be noticed; or early-ack
  *     deno task power --mutant "NAME"        a mutant of tests/mutants, which must be noticed
- *     Ctrl-C                                 ends the run after the disks at work, and prints the sums
+ *     Ctrl-C                                 ends the run after the cuts at work, and prints the sums
  *     deno task power --self-test            all faults and mutants that must be noticed, one after the other
  *     deno task power --kernel FOLDER        where a Debian package with a kernel was extracted; default: /
  *
@@ -75,7 +75,7 @@ if (missing.length > 0) {
 }
 const node = locateRuntime("node").binary;
 
-/** Whether Ctrl-C was pressed: then no further disk is begun, and the summary covers those that are done. */
+/** Whether Ctrl-C was pressed: then the power is cut no more, and the sums are printed. */
 let isInterrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => isInterrupted = true);
 
@@ -118,7 +118,7 @@ async function cutDisks(
   if (mutant !== undefined && edit === undefined) fail(`no such mutant: ${mutant}`);
   const sums = noSums();
   const started = performance.now();
-  const bench = new Bench({ kernel: kernel!, node, fault, edit });
+  const bench = new Bench({ kernel: kernel!, node, fault, edit, isStopped: () => isInterrupted });
   try {
     await bench.boot();
     const booted = performance.now();

@@ -57,6 +57,8 @@ export interface BenchOptions {
   readonly fault?: Fault;
   /** A change of the library. */
   readonly edit?: SourceEdit;
+  /** Whether to stop before the next cut. */
+  readonly isStopped: () => boolean;
 }
 
 /** One power cut. */
@@ -123,7 +125,7 @@ export class Bench {
     const judge = new Judge(decode);
     const done: Cut[] = [];
     let files: Files = {};
-    for (let life = 0; life <= cuts && judge.problem === undefined; life++) {
+    for (let life = 0; life <= cuts && judge.problem === undefined && !this.#options.isStopped(); life++) {
       const key = `${seed}/${life}`;
       const random = new Random(`cut ${key}`);
       const isCheck = life === cuts;

@@ -73,7 +73,7 @@ export class Machine {
     const connected = new Promise<Socket>((resolve) => server.once("connection", resolve));
     const child = spawn(findProgram("qemu-system-x86_64")!, machineArguments(options, path), {
       stdio: ["pipe", "pipe", "inherit"],
-      // Ctrl-C must not end it: the run goes on until the disks at work are judged.
+      // Ctrl-C must not end it: the run goes on until it is cut.
       detached: true,
     });
     let finish: () => void;
