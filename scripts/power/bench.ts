@@ -125,6 +125,7 @@ export class Bench {
     const judge = new Judge(decode);
     const done: Cut[] = [];
     let files: Files = {};
+    let judged = 0;
     for (let life = 0; life <= cuts && judge.problem === undefined && !this.#options.isStopped(); life++) {
       const key = `${seed}/${life}`;
       const random = new Random(`cut ${key}`);
@@ -133,12 +134,13 @@ export class Bench {
       const orders = this.#orders(fs, key, isCheck, random);
       judge.begin(key);
       const hadError = await this.#live(disk, faults, orders, (report) => {
-        if (report.is === "found") files = report.files;
+        if (report.is === "found") [files, judged] = [report.files, done.length];
         judge.take(report);
       }, judge);
       if (!isCheck) done.push({ phase: judge.phase, hadError, report: disk.cut(random) });
     }
-    return { cuts: done, counts: judge.counts, problem: judge.problem, files };
+    // The last cut before an interruption was not judged.
+    return { cuts: done.slice(0, judged), counts: judge.counts, problem: judge.problem, files };
   }
 
   #faults(random: Random): Faults {
