@@ -24,9 +24,27 @@ export async function calm(world: RaftWorld): Promise<void> {
     if (machine.node !== undefined) world.stop(machine, false);
     world.start(machine);
   }
-  const wanted = world.safety.committedIndex + 1;
+  if (!await agreement(world, world.safety.committedIndex + 1)) return;
+  await replaceLost(world);
+  await serve(world);
+  for (const { id, node, announced } of world.running) {
+    world.safety.require(
+      (announced?.leader ?? null) === node!.leader && (announced?.role ?? "follower") === node!.role,
+      "Leaders are announced",
+      () => `${id} is a ${node!.role} with leader ${node!.leader}, announced was ${announced?.leader}`,
+    );
+  }
+  for (const { node } of world.running) if (node!.isDamaged) world.count("stayed-out");
+  world.count("calm");
+}
+
+/** Waits until the members agree, with a limit. Returns whether they do: without `finishRemoval`, they need not. */
+async function agreement(world: RaftWorld, wanted: Index): Promise<boolean> {
   for (let round = 0; !agrees(world, wanted); round++) {
-    if (round >= CALM_ROUNDS_MAX && world.config.finishRemoval !== true) return world.count("stuck-by-removal");
+    if (round >= CALM_ROUNDS_MAX && world.config.finishRemoval !== true) {
+      world.count("stuck-by-removal");
+      return false;
+    }
     world.safety.require(round < CALM_ROUNDS_MAX, "Progress", () => describe(world));
     await exchange(world);
     const leader = world.running.find(({ node }) => node!.isLeader);
@@ -43,16 +61,31 @@ export async function calm(world: RaftWorld): Promise<void> {
     await settle(50);
     if (world.failure !== undefined) throw world.failure;
   }
-  await serve(world);
-  for (const { id, node, announced } of world.running) {
-    world.safety.require(
-      (announced?.leader ?? null) === node!.leader && (announced?.role ?? "follower") === node!.role,
-      "Leaders are announced",
-      () => `${id} is a ${node!.role} with leader ${node!.leader}, announced was ${announced?.leader}`,
-    );
+  return true;
+}
+
+/** An operator stops a machine that has lost its log, and has it replaced by a new one. */
+async function replaceLost(world: RaftWorld): Promise<void> {
+  const lost = [...world.machines.values()].find(({ isLost }) => isLost);
+  const leaderOf = () => world.running.find(({ node }) => node!.isLeader);
+  if (lost === undefined || !leaderOf()!.node!.members.includes(lost.id)) return;
+  world.stop(lost, false);
+  const by = [...world.machines.keys()].at(-1)! + 1n;
+  world.addMachine(by, true);
+  const isReplaced = () => {
+    const members = leaderOf()?.node?.members;
+    return members !== undefined && members.includes(by) && !members.includes(lost.id);
+  };
+  for (let round = 0; !isReplaced() || !agrees(world, world.safety.committedIndex); round++) {
+    world.safety.require(round < CALM_ROUNDS_MAX, "Lost members are replaced", () => describe(world));
+    const leader = leaderOf();
+    if (round % 20 === 0 && leader !== undefined && leader.node!.members.includes(lost.id)) {
+      world.step(leader, { type: "replaceServer", id: lost.id, by, address: `${by}` });
+    }
+    await exchange(world);
+    if (world.failure !== undefined) throw world.failure;
   }
-  for (const { node } of world.running) if (node!.isDamaged) world.count("stayed-out");
-  world.count("calm");
+  world.count("lost-replaced");
 }
 
 /** Time passes for all, and all messages are delivered. */

@@ -3,7 +3,8 @@
 import { MembershipHistory } from "../src/raft/membership.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
-import type { Machine } from "./raft_machines.ts";
+import { resolve } from "node:path";
+import { FOLDER, type Machine } from "./raft_machines.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
 /** Shuts a machine down, makes its disk rot, and starts it again. */
@@ -58,7 +59,39 @@ function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boole
   }
 }
 
-/** Gives a machine an empty disk, and restarts it as if nothing had happened. */
+const COPY = resolve("/copy.wal");
+
+/** Backs up the log of a machine. */
+export async function backUp(world: RaftWorld): Promise<void> {
+  if (world.running.length === 0) return;
+  const machine = world.random.pick(world.running);
+  const { disk, log } = machine;
+  const files = () => disk.files().filter((path) => path.startsWith(COPY));
+  try {
+    await log!.backup(COPY);
+    machine.backup = new Map(files().map((path) => [path.slice(COPY.length), disk.content(path)]));
+    world.tell(`${machine.id} is backed up, last ${log!.lastIndex}`);
+    world.count("backed-up");
+  } catch {
+    // A failed disk ends the node at its next step.
+  }
+  for (const path of files()) disk.lose(path);
+}
+
+/** A disk with a backup, or an empty one. */
+function diskWith(seed: number, backup: Machine["backup"]): SimulatedDisk {
+  const disk = new SimulatedDisk({ seed });
+  for (const [name, bytes] of backup ?? []) {
+    const file = disk.fileSystem.open(`${FOLDER}${name}`, "create");
+    file.write(bytes, 0);
+    file.sync();
+    file.close();
+  }
+  disk.fileSystem.syncDirectory(FOLDER);
+  return disk;
+}
+
+/** Gives a machine an empty disk, or one with an old copy of its log, and restarts it as if nothing had happened. */
 export function loseDisk(world: RaftWorld): void {
   const machines = [...world.machines.values()];
   if (machines.some(({ isLost }) => isLost)) return;
@@ -71,11 +104,12 @@ export function loseDisk(world: RaftWorld): void {
   const machine = world.random.pick(founders.filter(({ log }) => log!.lastIndex === last));
   if (!isKnownToAll(machine, machines)) return;
   world.stop(machine, true);
-  machine.disk = new SimulatedDisk({ seed: world.random.next() });
+  const backup = world.random.chance(0.9) ? machine.backup : undefined;
+  machine.disk = diskWith(world.random.next(), backup);
   machine.state = { index: 0, digest: "" };
   machine.isLost = true;
-  world.tell(`${machine.id} has lost its disk`);
-  world.count("disk-lost");
+  world.tell(`${machine.id} has lost its disk, and has ${backup === undefined ? "nothing" : "an old copy"}`);
+  world.count(backup === undefined ? "disk-lost" : "old-copy");
   world.start(machine);
   if (world.random.chance(0.7)) world.stop(leader, true);
 }

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import type { Action, LeaderChangedAction, Message, Origin, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, type Term, type WalLog, WalLogError } from "../mod.ts";
-import { PowerLoss, type SimulatedDisk } from "../src/testing/mod.ts";
+import { PowerLoss, type Random, SimulatedDisk } from "../src/testing/mod.ts";
 
 export const FOLDER = resolve("/raft.wal");
 export const STEPS = 3000;
@@ -36,12 +36,23 @@ export interface Machine {
   node: RaftNode | undefined;
   /** Whether its disk has rotted since it was last seen to be whole. */
   isRotten: boolean;
-  /** Whether it has lost its disk, and was started again as if it had not. */
+  /** Whether it has lost its disk or got an old copy of its log, and was started again as if it had not. */
   isLost: boolean;
+  /** The files of its last backup; `undefined` if there is none. */
+  backup: ReadonlyMap<string, Uint8Array> | undefined;
   /** What its process last told of the leader. */
   announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;
   /** The application: a digest of everything applied, and up to where. */
   state: { index: Index; digest: string };
+}
+
+/** A machine with an empty disk, which is off. */
+export function machineOf(id: NodeId, isNew: boolean, random: Random): Machine {
+  return {
+    ...{ id, isNew, disk: new SimulatedDisk({ seed: random.next() }), pace: 1 + random.below(3) },
+    ...{ log: undefined, node: undefined, announced: undefined, backup: undefined },
+    ...{ isRotten: false, isLost: false, state: { index: 0, digest: "" } },
+  };
 }
 
 /** What a node claims to be after a step whose actions have not left it yet. */

@@ -1,6 +1,7 @@
 /**
  * Clusters on simulated disks and a simulated network: messages are lost, doubled, overtaken and cut off, clocks run at
- * different speeds, nodes crash and lose their page cache, disks fail, members come and go. Whatever happens, the
+ * different speeds, nodes crash and lose their page cache, disks fail, are lost or come back from a backup, members come
+ * and go, and clusters meet. Whatever happens, the
  * properties in `raft_safety.ts` must hold; and when it stops happening, the cluster must get on.
  *
  * A seed repeats a history. What fails is thrown with the seed and the last things that happened.
@@ -10,7 +11,7 @@ import type { RaftEvent } from "../src/raft/mod.ts";
 import type { NodeId } from "../mod.ts";
 import { type Counts, STEPS } from "./raft_machines.ts";
 import { RaftWorld } from "./raft_world.ts";
-import { disturb, fell, loseDisk, partition, rot } from "./raft_faults.ts";
+import { backUp, disturb, fell, loseDisk, partition, rot } from "./raft_faults.ts";
 import { calm, settle } from "./raft_calm.ts";
 
 export type { Counts } from "./raft_machines.ts";
@@ -51,9 +52,16 @@ function reconfigure(world: RaftWorld): void {
   if (kind !== "removeServer" && world.machines.size < world.founders.length + 3 && world.random.chance(0.7)) {
     const id = ids.at(-1)! + 1n;
     world.addMachine(id, true);
-    return ask(world, () => ({ type: kind, id }));
+    return ask(world, () => ({ type: kind === "addServer" ? added(world, id) : kind, id }));
   }
-  ask(world, () => ({ type: kind, id: world.random.pick(ids) }));
+  const id = world.random.pick(ids);
+  ask(world, () => ({ type: kind === "addServer" ? added(world, id) : kind, id }));
+}
+
+/** A node whose log belongs to no cluster grants no votes, so it is added as a learner first, as the guide says. */
+function added(world: RaftWorld, id: NodeId): "addServer" | "addLearner" {
+  const isOfNone = world.cluster !== undefined && world.machines.get(id)!.log?.identity.cluster === undefined;
+  return isOfNone ? "addLearner" : "addServer";
 }
 
 /** A member is replaced by a new machine, or by one that was there before. */
@@ -65,31 +73,61 @@ function replace(world: RaftWorld): void {
   ask(world, () => ({ type: "replaceServer", id: world.random.pick(ids), by, address: `${by}` }));
 }
 
-async function run(world: RaftWorld): Promise<void> {
+async function play(world: RaftWorld): Promise<void> {
+  const dice = world.random.below(1000);
+  if (world.isStormy && world.random.chance(0.02)) fell(world);
+  if (dice < 430) world.deliver();
+  else if (dice < 850) tick(world);
+  else if (dice < 930) propose(world);
+  else if (dice < 945) read(world);
+  else if (dice < 960) disturb(world);
+  else if (dice < 975) reconfigure(world);
+  else if (dice >= 996 && world.losesDisks) await backUp(world);
+  else if (dice >= 994 && world.losesDisks) loseDisk(world);
+  else if (dice < 980) {
+    ask(world, () => ({ type: "transferLeadership", target: world.random.pick([...world.machines.keys()]) }));
+  } else if (dice < 985) partition(world);
+  else if (dice < 988) world.loss = world.random.pick([0, 0, 0.1, 0.4]);
+  else if (dice < 994) { for (const { disk } of world.running) disk.idle(); }
+  if (world.isAsync && world.random.chance(0.7)) await settle(world.random.below(8));
+  if (world.failure !== undefined) throw world.failure;
+}
+
+/** A message goes to the node of the same id in another cluster, as if an address had been given to the wrong machine. */
+function mislead(from: RaftWorld, to: RaftWorld): void {
+  if (!from.random.chance(0.05) || from.letters.length === 0) return;
+  const letter = from.random.pick(from.letters);
+  const machine = to.machines.get(letter.to);
+  // Until a log belongs to a cluster, its node cannot tell.
+  if (machine?.node === undefined || machine.log!.identity.cluster === undefined) return;
+  if (letter.origin.cluster === undefined) return;
+  from.count("misled");
+  to.step(machine, { type: "message", message: letter.message, origin: letter.origin });
+}
+
+async function run(worlds: readonly [RaftWorld, RaftWorld?]): Promise<void> {
+  const [world, other] = worlds;
   try {
     for (let step = 0; step < STEPS; step++) {
-      const dice = world.random.below(1000);
-      if (world.isStormy && world.random.chance(0.02)) fell(world);
-      if (dice < 430) world.deliver();
-      else if (dice < 850) tick(world);
-      else if (dice < 930) propose(world);
-      else if (dice < 945) read(world);
-      else if (dice < 960) disturb(world);
-      else if (dice < 975) reconfigure(world);
-      else if (dice >= 994 && world.losesDisks) loseDisk(world);
-      else if (dice < 980) {
-        ask(world, () => ({ type: "transferLeadership", target: world.random.pick([...world.machines.keys()]) }));
-      } else if (dice < 985) partition(world);
-      else if (dice < 988) world.loss = world.random.pick([0, 0, 0.1, 0.4]);
-      else if (dice < 994) { for (const { disk } of world.running) disk.idle(); }
-      if (world.isAsync && world.random.chance(0.7)) await settle(world.random.below(8));
-      if (world.failure !== undefined) throw world.failure;
+      await play(world);
+      if (other === undefined) continue;
+      await play(other);
+      mislead(world, other);
+      mislead(other, world);
     }
-    await calm(world);
+    for (const one of worlds) if (one !== undefined) await calm(one);
   } catch (error) {
-    const story = world.story.join("\n  ");
+    const story = worlds.map((one) => one?.story.join("\n  ") ?? "").join("\n  the other cluster:\n  ");
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n  ${story}`, { cause: error });
   }
+}
+
+/** The cluster of a history. In some histories, it meets another one whose nodes have the same ids. */
+function worldsOf(seed: number, counts: Counts): [RaftWorld, RaftWorld?] {
+  const id = (digit: string) => `${digit.repeat(8)}-0000-4000-8000-000000000000`;
+  const meets = seed % 5 === 0;
+  const world = new RaftWorld(seed, counts, meets || seed % 3 === 0 ? id("1") : undefined);
+  return meets ? [world, new RaftWorld(seed + 2 ** 35, counts, id("2"), world)] : [world];
 }
 
 /** A client reads from whoever it takes for the leader, or from anyone if that is allowed. */
@@ -109,7 +147,7 @@ function read(world: RaftWorld): void {
  */
 export async function simulateRaft(seed: number, counts: Counts): Promise<void> {
   try {
-    await run(new RaftWorld(seed, counts));
+    await run(worldsOf(seed, counts));
   } catch (error) {
     throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

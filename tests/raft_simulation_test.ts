@@ -30,6 +30,10 @@ test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterward
     "snapshot",
     "behind-snapshot",
     "disk-lost",
+    "old-copy",
+    "lost-replaced",
+    "misled",
+    "refused",
     "memberLost",
   ];
   for (const event of [...wanted, "restored", "read", "applied", "calm"]) {

@@ -9,7 +9,7 @@ import {
   type ReadReadyAction,
 } from "../src/raft/mod.ts";
 import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
-import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { Random } from "../src/testing/mod.ts";
 import { Clients, requireLeaderChange } from "./raft_clients.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
 import { settingsOf } from "./raft_settings.ts";
@@ -27,6 +27,7 @@ import {
   type Letter,
   LETTERS_MAX,
   type Machine,
+  machineOf,
   type Read,
   stateIn,
   STORY_LINES,
@@ -52,7 +53,7 @@ export class RaftWorld {
   readonly isStormy: boolean;
   /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
   readonly rots: boolean;
-  /** Whether a machine may lose its disk. */
+  /** Whether a machine may lose its disk, or get an old copy of its log. */
   readonly losesDisks: boolean;
   /** How likely it is that reads of a log begin to fail. */
   readonly readLoss: number;
@@ -60,6 +61,8 @@ export class RaftWorld {
   readonly isKept: boolean;
   /** Whether leaders send before their own flush is done. */
   readonly sendsAhead: boolean;
+  /** The id of the cluster that the founders' logs belong to; `undefined` if nobody founds one. */
+  readonly cluster: string | undefined;
   /** How likely it is that what can go wrong does. */
   trouble: number;
   readonly story: string[] = [];
@@ -71,7 +74,13 @@ export class RaftWorld {
   acknowledged: Index = 0;
   readonly reads: Read[] = [];
 
-  constructor(seed: number, counts: Counts) {
+  /**
+   * @param seed The seed of everything that happens.
+   * @param counts What happens is added to these.
+   * @param cluster The id of the cluster.
+   * @param like Another cluster whose nodes have the same ids.
+   */
+  constructor(seed: number, counts: Counts, cluster?: string, like?: RaftWorld) {
     const random = this.random = new Random(seed);
     this.counts = counts;
     this.isAsync = random.chance(0.5);
@@ -83,7 +92,9 @@ export class RaftWorld {
     this.losesDisks = !this.rots && seed % 2 === 0;
     this.sendsAhead = this.isAsync && new Random(~seed).chance(0.5);
     const size = this.isStormy ? 5 : random.pick([3, 3, 5, 7]);
-    const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
+    const picked = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
+    const base = like === undefined ? picked : like.founders[0]! - 1n;
+    this.cluster = cluster;
     this.founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
     this.config = settingsOf(random, seed, this.isStormy);
     for (const id of this.founders) this.addMachine(id, false);
@@ -99,18 +110,7 @@ export class RaftWorld {
   }
 
   addMachine(id: NodeId, isNew: boolean): void {
-    const machine: Machine = {
-      id,
-      disk: new SimulatedDisk({ seed: this.random.next() }),
-      pace: 1 + this.random.below(3),
-      isNew,
-      log: undefined,
-      node: undefined,
-      isRotten: false,
-      isLost: false,
-      announced: undefined,
-      state: { index: 0, digest: "" },
-    };
+    const machine = machineOf(id, isNew, this.random);
     this.machines.set(id, machine);
     this.start(machine);
   }
@@ -120,6 +120,9 @@ export class RaftWorld {
     const { id, disk, isNew } = machine;
     machine.announced = undefined;
     machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096, onDamage: "keep" });
+    if (this.cluster !== undefined && !isNew && machine.log.identity.cluster === undefined) {
+      machine.log.foundCluster(this.cluster);
+    }
     const peers = this.founders.filter((peer) => peer !== id);
     // What a snapshot of a leader's has replaced since, the state does not have.
     if (!this.isKept || machine.state.index < machine.log.snapshotIndex) machine.state = stateIn(machine.log);
