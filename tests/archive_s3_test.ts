@@ -102,6 +102,23 @@ describe("an object store in S3", () => {
     }),
   );
 
+  it(
+    "gets two requests in a step of an archiver, and one more if the log has changed",
+    withServer(async (server) => {
+      const archived = new ArchivedLog(new S3Store(`s3://${BUCKET}/raft`, server.options()));
+      const methodsOf = async (step: () => Promise<void>) => {
+        server.seen.length = 0;
+        await step();
+        return server.seen.map(({ method }) => method).sort();
+      };
+      archived.append(3);
+      await archived.archive();
+      assert.deepEqual(await methodsOf(() => archived.archiver.step()), ["GET", "GET"]);
+      archived.append(3);
+      assert.deepEqual(await methodsOf(() => archived.archive()), ["GET", "GET", "PUT"]);
+    }),
+  );
+
   it("is loaded only when it is needed", () => {
     for (const path of ["mod.ts", "src/archive/mod.ts", "src/cli/mod.ts", "src/events/mod.ts", "src/replica/mod.ts"]) {
       assert.deepEqual(packagesOf(join(ROOT, path)), [], path);
