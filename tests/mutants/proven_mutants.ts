@@ -275,7 +275,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "the durable LSN in an uncommitted successor is ignored",
     file: NEWEST,
-    edits: [["chain.provenLsn,", ""]],
+    edits: [["chain: chain.provenLsn,", "chain: 0,"]],
     dies: "durable_proof_test",
   },
   {
