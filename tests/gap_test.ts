@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, type WalLogError } from "../mod.ts";
 import { KIND_CHECKPOINT, KIND_ENTRIES, KIND_SNAPSHOT, KIND_TRUNCATE } from "../src/format/frame.ts";
-import { closedLog, FIRST, without, zeroed } from "./gapped_log.ts";
+import { closedLog, FIRST, without, withoutSlots, zeroed } from "./gapped_log.ts";
 import { appendEach, entriesAt, entryAt, type FrameAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
@@ -152,11 +152,11 @@ describe("a gap", () => {
   for (const last of [KIND_SNAPSHOT, KIND_CHECKPOINT]) {
     const what = last === KIND_CHECKPOINT ? " and its checkpoint" : "";
     it(`that held a snapshot that moved the index${what} takes index and term from a checkpoint`, () => {
-      const disk = without(
+      let disk = without(
         closedLog((log) => {
           appendEach(log, entriesAt(1, 3, 3));
-          log.applySnapshot({ index: 18, term: 4, config: [1n], data: new Uint8Array(10) });
-          appendEach(log, entriesAt(19, 20, 6));
+          log.applySnapshot({ index: 1018, term: 4, config: [1n], data: new Uint8Array(10) });
+          appendEach(log, entriesAt(1019, 1020, 6));
         }),
         ({ kind }) => kind === KIND_SNAPSHOT,
         ({ kind }) => kind === last,
@@ -164,10 +164,11 @@ describe("a gap", () => {
       // The first opening for writing continues in a new segment, whose header may not know the term.
       for (let opening = 0; opening < 3; opening++) {
         const log = WalLog.openSync(PATH, { fileSystem: disk });
-        assert.deepEqual([log.snapshotIndex, log.termAt(18), log.lastTerm], [18, 4, 6]);
+        assert.deepEqual([log.snapshotIndex, log.termAt(1018), log.lastTerm], [1018, 4, 6]);
         assert.equal(log.snapshot()?.data.length, 10);
-        assertSameEntries(log.entries(1, 20), entriesAt(19, 20, 6), "above");
+        assertSameEntries(log.entries(1, 1020), entriesAt(1019, 1020, 6), "above");
         log.closeSync();
+        disk = withoutSlots(disk);
       }
     });
   }
@@ -176,29 +177,30 @@ describe("a gap", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 3, 3));
-        log.applySnapshot({ index: 18, term: 4, config: [1n], data: new Uint8Array(10) });
-        appendEach(log, entriesAt(19, 20, 6));
+        log.applySnapshot({ index: 1018, term: 4, config: [1n], data: new Uint8Array(10) });
+        appendEach(log, entriesAt(1019, 1020, 6));
       }),
       ({ kind }) => kind === KIND_SNAPSHOT,
-      isEntry(19),
+      isEntry(1019),
     );
     for (const verify of ["full", "tail"] as const) {
       assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk, verify }), (error) => {
         const { code, damage } = error as WalLogError;
-        assert.deepEqual([code, damage.map((one) => [one.firstIndex, one.lastIndex])], ["CORRUPT", [[19, 19]]]);
+        const places = damage.map(({ kind, path, firstIndex, lastIndex }) => [kind, path, firstIndex, lastIndex]);
+        assert.deepEqual([code, places], ["CORRUPT", [["frames", `${PATH}/${FIRST}`, 1019, 1019]]]);
         return true;
       });
       const log = WalLog.openSync(PATH, { fileSystem: disk, verify, readOnly: true, onDamage: "keep" });
-      assert.deepEqual([log.snapshotIndex, log.lastIndex], [18, 20]);
-      assertSameEntries(log.entries(20, 20), [entryAt(20, 6)], "behind");
-      assert.throws(() => log.entry(19), (error) => (error as WalLogError).code === "DAMAGED_ENTRY");
+      assert.deepEqual([log.snapshotIndex, log.lastIndex], [1018, 1020]);
+      assertSameEntries(log.entries(1020, 1020), [entryAt(1020, 6)], "behind");
+      assert.throws(() => log.entry(1019), (error) => (error as WalLogError).code === "DAMAGED_ENTRY");
     }
     const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
     // The gap held more than that entry, so a copy of the entry alone cannot fill it.
-    log.applySnapshot({ index: 20, term: 6, config: [1n], data: new Uint8Array(10) });
+    log.applySnapshot({ index: 1020, term: 6, config: [1n], data: new Uint8Array(10) });
     log.closeSync();
     const healed = WalLog.openSync(PATH, { fileSystem: disk });
-    assert.deepEqual([healed.snapshotIndex, healed.lastIndex, healed.recovery.damage], [20, 20, []]);
+    assert.deepEqual([healed.snapshotIndex, healed.lastIndex, healed.recovery.damage], [1020, 1020, []]);
   });
 
   it("that is a whole segment with copies reports the entries that its copies truncated", () => {

@@ -147,7 +147,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     name: "a checkpoint does not show a snapshot whose frame is lost",
     file: REPLAY_STATE,
-    edits: [["index.compact(snapshotIndex, snapshotTerm, false);", ""]],
+    edits: [["index.compact(snapshotIndex, snapshotTerm, false);", ";"]],
     dies: "gap_test",
   },
   {
