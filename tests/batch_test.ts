@@ -243,6 +243,7 @@ describe("damage to a frame that entries share", () => {
     disk.flip(SEGMENT, offset + 70, 4);
     const damaged = open(disk, { onDamage: "keep" });
     assert.deepEqual(damaged.lost.ranges, [[1, 2]]);
+    assert.throws(() => damaged.repair(entries(1, [30])), { code: "INVALID_ARGUMENT" });
     const expected = [...entries(1, [30, 40]), entry(3, 300, 2)];
     damaged.repair(expected);
     damaged.closeSync();
