@@ -70,7 +70,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
       "writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);\n    file.sync();",
       "writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);",
     ]],
-    dies: "simulation",
+    dies: "slot_test",
   },
   {
     name: "the checkpoint of a clean close is not flushed",
