@@ -169,7 +169,8 @@ describe("a batch of several frames", () => {
     const log = open(disk);
     log.append(entries(1, [5]));
     log.syncSync();
-    const large = entries(2, [3_000_000, 3_000_000, 3_000_000, 10]);
+    // The first entry is larger than the write buffer.
+    const large = entries(2, [5_000_000, 3_000_000, 3_000_000, 10]);
     log.append(large);
     assert.deepEqual(log.entries(2, 5), large);
     disk.restart();
@@ -269,6 +270,20 @@ describe("damage to a frame that entries share", () => {
       assert.deepEqual([reader.entry(2), reader.entry(6)], [entry(2, 20), entry(6, 60)]);
       disk.flip(SEGMENT, offset + at, 4);
     }
+  });
+
+  it("that a read finds is repaired", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk, { segmentBytes: 4096 });
+    for (const batch of [entries(1, [10, 20]), entries(3, [30, 40, 50]), entries(6, [60, 9000])]) log.append(batch);
+    log.append(entries(8, [80])); // which starts the next segment
+    const { offset } = framesOf(disk.content(SEGMENT)).find(({ index, kind }) => kind === KIND_ENTRIES && index === 3)!;
+    disk.flip(SEGMENT, offset + 16, 4);
+    assert.throws(() => log.entry(4), { code: "DAMAGED_ENTRY" });
+    log.repair(entries(3, [30, 40, 50]));
+    assert.deepEqual(log.entries(1, 6), entries(1, [10, 20, 30, 40, 50, 60]));
+    log.closeSync();
+    assert.equal(open(disk).recovery.verdict, "clean");
   });
 
   it("is reported if its lengths do not add up to its payload", () => {
