@@ -6,7 +6,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, type WalLogError } from "../mod.ts";
-import { KIND_CHECKPOINT, KIND_ENTRIES, KIND_SNAPSHOT, KIND_TRUNCATE } from "../src/format/frame.ts";
+import {
+  FRAME_HEADER_BYTES,
+  KIND_CHECKPOINT,
+  KIND_ENTRIES,
+  KIND_SNAPSHOT,
+  KIND_TRUNCATE,
+} from "../src/format/frame.ts";
 import { closedLog, FIRST, without, withoutSlots, zeroed } from "./gapped_log.ts";
 import { appendEach, entriesAt, entryAt, type FrameAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -201,6 +207,26 @@ describe("a gap", () => {
     log.closeSync();
     const healed = WalLog.openSync(PATH, { fileSystem: disk });
     assert.deepEqual([healed.snapshotIndex, healed.lastIndex, healed.recovery.damage], [1020, 1020, []]);
+  });
+
+  it("that may have held the frame of a snapshot with a file is reported", () => {
+    const written = new MemoryDisk();
+    const log = WalLog.openSync(PATH, { fileSystem: written });
+    appendEach(log, entriesAt(1, 10));
+    log.compact(6, { config: [1n], data: new Uint8Array(10) });
+    log.setHardState({ term: 2, votedFor: null });
+    log.syncSync();
+    log.setHardState({ term: 3, votedFor: null }); // which proves the flush
+    const killed = new MemoryDisk(written.contents());
+    const frames = framesOf(killed.contents().get(FIRST)!);
+    const snapshot = frames.find(({ kind }) => kind === KIND_SNAPSHOT)!;
+    const checkpoint = frames.find(({ kind, offset }) => kind === KIND_CHECKPOINT && offset === snapshot.end)!;
+    // The gap has room for one change. The header of the checkpoint after it survives, and shows no snapshot.
+    const gap = zeroed(killed, FIRST, snapshot.offset, snapshot.end);
+    const disk = zeroed(gap, FIRST, checkpoint.offset + FRAME_HEADER_BYTES, checkpoint.end);
+    assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk }), { code: "CORRUPT" });
+    const kept = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true, onDamage: "keep" });
+    assert.deepEqual(kept.damaged.map(({ kind, offset }) => [kind, offset]), [["frames", snapshot.offset]]);
   });
 
   it("that is a whole segment with copies reports the entries that its copies truncated", () => {

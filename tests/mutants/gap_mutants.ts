@@ -67,7 +67,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
     name: "a snapshot with a file counts as never installed",
     file: RECOVERY,
     edits: [["Math.max(highest, snapshotIndexOf(name))", "Math.max(highest, 0 * snapshotIndexOf(name))"]],
-    dies: "simulation",
+    dies: "gap_test",
   },
   {
     name: "a position after the start of a gap counts as reaching it",
