@@ -168,6 +168,27 @@ describe("a standby", () => {
     }
   });
 
+  it("goes on after a kill at any operation of its first copy, which begins before its snapshot", async () => {
+    const archived = new ArchivedLog();
+    archived.append(300);
+    await archived.archive();
+    archived.log.compact(150, { data: new Uint8Array(10) });
+    archived.append(5);
+    await archived.archive();
+    for (let after = 0;; after++) {
+      const follower = new Follower(archived.store);
+      follower.disk.failAfter("crash", after);
+      const isDone = await follower.update().then(() => true, () => false);
+      if (isDone) {
+        assert(after > 20, `${after} operations`);
+        break;
+      }
+      follower.end("killed");
+      await follower.update();
+      follower.requireSame(fingerprint(archived.log));
+    }
+  });
+
   it("goes on after a failure at any request", async () => {
     const { stages, states } = await stagesOf();
     let failures = 0;

@@ -111,15 +111,16 @@ export class StandbyFiles {
    * frames does not count.
    *
    * @param header The segment before it.
-   * @param next The segment. Its file is there.
+   * @param next The segment, whose file is there; `undefined` to name none.
    */
-  name({ number, salt }: SegmentHeader, next: SegmentHeader): void {
-    const { baseLsn } = next;
+  name({ number, salt }: SegmentHeader, next: SegmentHeader | undefined): void {
     const codec = leaseCodec();
     const file = this.fileSystem.open(this.pathOf(number), "write");
     try {
       const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
-      const pointer = encodeNextPointer({ number: next.number, endLsn: baseLsn, durableLsn: baseLsn }, salt, sum);
+      const pointer = next === undefined
+        ? new Uint8Array(SECTOR_BYTES)
+        : encodeNextPointer({ number: next.number, endLsn: next.baseLsn, durableLsn: next.baseLsn }, salt, sum);
       const found = new Uint8Array(pointer.length);
       for (const at of NEXT_POINTER_OFFSETS) {
         readFull(file, found, at);
@@ -202,10 +203,7 @@ export class StandbyFiles {
   cutAt(cut: Cut): void {
     const { fileSystem } = this;
     this.cut = cut;
-    while (this.segments.at(-1)!.header.number > cut.number) {
-      fileSystem.remove(this.pathOf(this.segments.pop()!.header.number));
-      fileSystem.syncDirectory(this.folder);
-    }
+    while (this.segments.at(-1)!.header.number > cut.number) this.removeNewest();
     this.segments = this.segments.map((segment, i) => {
       const { header, size } = segment;
       const next = this.segments[i + 1];
@@ -245,16 +243,21 @@ export class StandbyFiles {
     fileSystem.syncDirectory(folder);
   }
 
+  /** Removes the newest segment. The one before it names no other then. */
+  private removeNewest(): void {
+    const { number } = this.segments.pop()!.header;
+    const before = this.segments.at(-1);
+    if (before !== undefined) this.name(before.header, undefined);
+    this.fileSystem.remove(this.pathOf(number));
+    this.fileSystem.syncDirectory(this.folder);
+  }
+
   /** Removes all segments, the newest first, and all snapshots. */
   removeLog(): void {
     const { fileSystem, folder } = this;
-    for (const { header } of this.segments.toReversed()) {
-      fileSystem.remove(this.pathOf(header.number));
-      fileSystem.syncDirectory(folder);
-    }
+    while (this.segments.length > 0) this.removeNewest();
     for (const name of fileSystem.list(folder)) if (isSnapshotName(name)) fileSystem.remove(`${folder}/${name}`);
     fileSystem.syncDirectory(folder);
-    this.segments = [];
     this.cut = undefined;
   }
 

@@ -96,9 +96,9 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
     dies: "standby_simulation_test",
   },
   {
-    name: "a standby keeps segments that are no log yet under their final names",
+    name: "a standby needs a new folder after a crash during its first copy",
     file: FILES,
-    edits: [["    if (cut === undefined) return this.unname();\n", "    if (cut === undefined) return;\n"]],
-    dies: "standby_simulation_test",
+    edits: [["return this.unname();", 'throw this.damaged("incomplete");']],
+    dies: "standby_test",
   },
 ];
