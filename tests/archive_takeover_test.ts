@@ -127,6 +127,26 @@ describe("an archiver", () => {
     await assert.rejects(archived.archive(), { code: "DIVERGED", message: /does not follow the same segment/ });
   });
 
+  it("goes on after a power cut that destroys the proof of the last flush, before the log is opened", async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const archived = new ArchivedLog(undefined, {}, seed);
+      archived.append(20);
+      await archived.archive();
+      archived.append(20);
+      archived.log.syncSync();
+      archived.append(1);
+      await archived.archiver.step();
+      assert.equal(archived.archiver.archivedIndex, 40);
+      archived.disk.crash();
+      await archived.newArchiver().step();
+      assert.equal((await archived.restored()).lastIndex, 40);
+      archived.reopen("crashed");
+      archived.append(5, 2);
+      await archived.archive();
+      await archived.requireSame();
+    }
+  });
+
   it("deletes no merged pieces if another one took over meanwhile", async () => {
     const store = new WatchedStore();
     const archived = new ArchivedLog(store, { segmentBytes: 65536 });

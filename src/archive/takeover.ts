@@ -78,6 +78,8 @@ export async function findBeginning(
   if (same >= 0) await requireSamePieces(store, view, segments[same]!, last, localEnd);
   if (end > localEnd) {
     const following = segments.slice(same < 0 ? replacement : same + 1);
+    const isNewest = same >= 0 && following.length === 0;
+    if (isNewest && await hasUnproven(view, segments[same]!, last, localEnd)) return { kind: "continue", position };
     await requireCopies(store, view, last, { segment: segments[same], end: localEnd }, following, options);
   }
   return { kind: "continue", position };
@@ -149,6 +151,44 @@ async function requireSamePieces(
     }
   } finally {
     returnCodec(codec);
+  }
+}
+
+/**
+ * Whether the log's file has the archived frames behind its proven end. A power cut can destroy the proof of a flush,
+ * but not what was flushed. The log keeps such frames when it is opened for writing.
+ */
+async function hasUnproven(
+  { fileSystem }: LogView,
+  segment: Segment,
+  { chain }: HistorySegment,
+  localEnd: number,
+): Promise<boolean> {
+  const codec = leaseCodec();
+  try {
+    for (const { from, to, checksum } of chain) {
+      if (to <= localEnd) continue;
+      if (sizeOf(fileSystem, segment.path) < to) return false;
+      const file = new PieceFile(fileSystem, segment, from, to);
+      try {
+        if (await inSlices(file.checksum(codec)) !== checksum) return false;
+      } finally {
+        file.close();
+      }
+    }
+    return true;
+  } finally {
+    returnCodec(codec);
+  }
+}
+
+/** The size of a file. */
+function sizeOf(fileSystem: LogView["fileSystem"], path: string): number {
+  const file = openSized(fileSystem, path);
+  try {
+    return file.size();
+  } finally {
+    file.close();
   }
 }
 

@@ -131,6 +131,15 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_folder_test",
   },
   {
+    name: "archived frames that the disk no longer proves are missing",
+    file: TAKEOVER,
+    edits: [[
+      "    if (isNewest && await hasUnproven(",
+      "    if (isNewest && segments.length < 0 && await hasUnproven(",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
     name: "a generation counts before it has everything",
     file: ARCHIVER,
     edits: [["segment.endOffset, next === undefined)", "segment.endOffset, true)"]],
