@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { KIND_ENTRIES } from "../src/format/frame.ts";
+import { CHANGES_END, KIND_ENTRIES, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
@@ -37,6 +37,21 @@ describe("a misplaced block", () => {
     const bytes = disk.content(segmentPath(1));
     const [discarded, kept] = framesOf(bytes).filter(({ kind, index }) => kind === KIND_ENTRIES && index === 3);
     bytes.copyWithin(kept!.offset, discarded!.offset, discarded!.offset + 512);
+    replace(disk, segmentPath(1), bytes);
+    assert.throws(() => open(disk), isCorrupt);
+  });
+
+  it("elsewhere in the segment, with an older hard state and the same change counter, is refused", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk, { segmentBytes: 64 * 1024 });
+    for (let term = 1; term <= 1 + CHANGES_END; term++) log.setHardState({ term, votedFor: null });
+    log.syncSync();
+    log.append([entry(1)]); // which proves the flush
+    disk.restart();
+    const bytes = disk.content(segmentPath(1));
+    const hardStates = framesOf(bytes).filter(({ kind }) => kind === KIND_HARD_STATE);
+    const [oldest, newest] = [hardStates[0]!, hardStates[CHANGES_END]!];
+    bytes.copyWithin(newest.offset, oldest.offset, oldest.end);
     replace(disk, segmentPath(1), bytes);
     assert.throws(() => open(disk), isCorrupt);
   });
