@@ -13,7 +13,7 @@ import {
   KIND_SEGMENT_INDEX,
 } from "../src/format/frame.ts";
 import { HEADER_OFFSETS } from "../src/format/header_block.ts";
-import { encodeSegmentIndex, TRAILER_BYTES } from "../src/format/segment_index.ts";
+import { encodeSegmentIndex } from "../src/format/segment_index.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
 import {
@@ -108,7 +108,15 @@ describe("a sealed segment", () => {
     });
   }
 
-  it("is scanned if any bit of its segment index's trailer is flipped", () => {
+  it("is read with the second copy of its header if the first one is damaged", () => {
+    const disk = longLog();
+    const { lastIndex } = open(disk, { readOnly: true });
+    disk.flip(segmentPath(2), HEADER_OFFSETS[0] + 40, 1);
+    const log = open(disk, { readOnly: true });
+    assert.deepEqual([log.recovery.verdict, log.lastIndex], ["clean", lastIndex]);
+  });
+
+  it("is scanned if any bit of its segment index is flipped", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     while (log.stats().segmentsSealed === 0) log.append([entry(log.lastIndex + 1, 600)]);
@@ -117,8 +125,10 @@ describe("a sealed segment", () => {
     while (log.stats().segmentsSealed < 2) log.append([entry(log.lastIndex + 1, 600)]);
     const good = log.entries(1, log.lastIndex);
     log.closeSync();
-    const size = disk.content(segmentPath(2)).length;
-    for (let offset = size - TRAILER_BYTES; offset < size; offset++) {
+    const bytes = disk.content(segmentPath(2));
+    const size = bytes.length;
+    const segmentIndex = framesOf(bytes).findLast(({ kind }) => kind === KIND_SEGMENT_INDEX)!;
+    for (let offset = segmentIndex.offset + FRAME_HEADER_BYTES; offset < size; offset++) {
       for (const mask of [1, 2, 4, 128]) {
         disk.flip(segmentPath(2), offset, mask);
         const again = open(disk, { verify: "tail", readOnly: true });

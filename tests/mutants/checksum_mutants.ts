@@ -122,7 +122,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "the second copy of a segment's header is not read",
     file: SEGMENT_FILES,
     edits: [["const valid = first ?? second;", "const valid = first ?? (second && undefined);"]],
-    dies: "simulation",
+    dies: "sealed_test",
   },
   {
     name: "a segment under another one's name is taken for it",
@@ -161,7 +161,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "the checksum of a segment index's pages is not compared",
     file: READ_INDEX,
     edits: [["codec.hash(bytes, 0n) === trailer.pagesChecksum", "(bytes.length >= 0)"]],
-    dies: "damage_test",
+    dies: "sealed_test",
   },
   {
     name: "a snapshot's header checksum is not compared",
@@ -215,6 +215,6 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "the last readable checksum is mistaken for that of the last frame",
     file: NEWEST,
     edits: [["replay.gapOffset !== undefined ? 0 : head.lastChecksum", "head.lastChecksum"]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
 ];
