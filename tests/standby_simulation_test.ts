@@ -3,12 +3,13 @@ import { describe, it } from "node:test";
 import type { Counts } from "./simulated_log.ts";
 import { simulateStandby } from "./standby_simulation.ts";
 
-const SEEDS = 100;
+/** The last one ends a process between a snapshot's bytes and their flush, and then the power. */
+const SEEDS = [...Array.from({ length: 100 }, (_, i) => i + 1), 543];
 
 describe("a standby of a simulated log in a simulated store", () => {
   it("is in a state that the log has had, and in the end in that of the archive", async () => {
     const counts: Counts = {};
-    for (let seed = 1; seed <= SEEDS; seed++) {
+    for (const seed of SEEDS) {
       try {
         await simulateStandby(seed, counts);
       } catch (cause) {

@@ -161,8 +161,9 @@ export class Staging {
         file.truncate(0);
         const take = (part: Uint8Array, offset: number) => writeFull(file, part, offset);
         await fetchObject(this.store, snapshot, snapshot.size, take, this.options);
-        file.sync();
       }
+      // Also if the bytes were there: the process that wrote them may have been killed before it flushed them.
+      file.sync();
       this.onBytes(snapshot.size);
     } finally {
       file.close();

@@ -101,4 +101,10 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
     edits: [["return this.unname();", 'throw this.damaged("incomplete");']],
     dies: "standby_test",
   },
+  {
+    name: "a snapshot that an interrupted restore has left is not flushed",
+    file: "src/archive/staging.ts",
+    edits: [["      file.sync();\n      this.onBytes(snapshot.size);", "      this.onBytes(snapshot.size);"]],
+    dies: "standby_simulation_test",
+  },
 ];
