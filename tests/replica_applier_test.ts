@@ -136,5 +136,7 @@ describe("an applier", () => {
     subject.applier.restore(2, sourceOf(2, "two", () => closed++));
     await subject.applier.stop();
     assert.deepEqual([subject.done, closed], [["apply 1", "applied", "answer 1"], 2]);
+    subject.applier.restore(3, sourceOf(3, "three", () => closed++));
+    assert.equal(closed, 3, "one that arrives after the end");
   });
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
-import { MemoryTransport } from "../src/raft/mod.ts";
+import { MemoryTransport, RaftNode } from "../src/raft/mod.ts";
 import { Conditions } from "../src/replica/conditions.ts";
 import { commandOf, failsWith, Journal, withReplicas } from "./replica_nodes.ts";
 import { until } from "./transports.ts";
@@ -182,6 +182,50 @@ describe("a call with a signal that is aborted already", () => {
       ) await assert.rejects(call(), { message: "no longer needed" });
       const status = replica.status();
       assert.deepEqual([status.lastIndex, status.transferTarget, status.role], [lastIndex, null, "leader"]);
+    }),
+  );
+});
+
+/** The members to which leaders begin to transfer their leadership while something happens. */
+async function targetsDuring(action: (targets: readonly bigint[]) => Promise<void>): Promise<readonly bigint[]> {
+  const targets: bigint[] = [];
+  const { stepAsync } = RaftNode.prototype;
+  RaftNode.prototype.stepAsync = function (event) {
+    if (event.type === "transferLeadership") targets.push(event.target);
+    return stepAsync.call(this, event);
+  };
+  try {
+    await action(targets);
+  } finally {
+    RaftNode.prototype.stepAsync = stepAsync;
+  }
+  return targets;
+}
+
+describe("a leader that is closed", () => {
+  it(
+    "hands over to a member that is there",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      await replicas.propose("a");
+      const { replica } = await replicas.leader();
+      const [first, second] = [1n, 2n, 3n].filter((id) => id !== replica.id);
+      await replicas.close(first!);
+      assert.deepEqual(await targetsDuring(() => replicas.close(replica.id)), [second]);
+    }),
+  );
+
+  it(
+    "hands over to another member if the first one does not answer",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      await replicas.propose("a");
+      const { replica } = await replicas.leader();
+      const targets = await targetsDuring(async (begun) => {
+        replicas.network.passes = (_, to, { type }) => type !== "timeoutNow" || to !== begun[0];
+        await replicas.close(replica.id);
+      });
+      assert.deepEqual([...targets].sort(), [1n, 2n, 3n].filter((id) => id !== replica.id));
     }),
   );
 });

@@ -47,6 +47,7 @@ export function checkEvent(event: RaftEvent): void {
   switch (event.type) {
     case "tick":
     case "applyMore":
+    case "heartbeat":
       return;
     case "message":
       checkOrigin(event.origin);

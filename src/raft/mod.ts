@@ -101,6 +101,7 @@ export type {
   AddLearnerEvent,
   AddServerEvent,
   ApplyMoreEvent,
+  HeartbeatEvent,
   MessageEvent,
   Proposal,
   ProposeEvent,

@@ -108,6 +108,8 @@ function take(s: RaftState, event: RaftEvent): void {
       return onTick(s);
     case "applyMore":
       return;
+    case "heartbeat":
+      return s.role === "leader" ? broadcast(s) : undefined;
     case "message":
       return onMessage(s, event.message);
     case "propose":

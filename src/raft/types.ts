@@ -137,9 +137,19 @@ export interface ReadIndexEvent {
   readonly id: number;
 }
 
+/**
+ * A leader is to send a heartbeat at once, so that the others learn its commit index. Any other node ignores it. Without
+ * it, they learn it with the next entries or the next regular heartbeat.
+ */
+export interface HeartbeatEvent {
+  /** Which event it is. */
+  readonly type: "heartbeat";
+}
+
 /** An event of a node. */
 export type RaftEvent =
   | TickEvent
+  | HeartbeatEvent
   | MessageEvent
   | ProposeEvent
   | ApplyMoreEvent

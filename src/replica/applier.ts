@@ -135,10 +135,11 @@ export class Applier<R> {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
-    for (const task of this.#tasks.splice(0)) if (task.type === "restore") task.source.close();
+    for (const task of this.#tasks.splice(0)) discard(task);
   }
 
   #add(task: Task): void {
+    if (this.#isStopped) return discard(task);
     this.#tasks.push(task);
     this.#running ??= this.#run();
   }
@@ -264,6 +265,11 @@ export class Applier<R> {
     this.#host.restored(index);
     for (const call of this.#heldCalls.splice(0)) this.#callNow(call);
   }
+}
+
+/** Frees a task that will not be done. */
+function discard(task: Task): void {
+  if (task.type === "restore") task.source.close();
 }
 
 function keptAnswer<R>({ answer }: Slot): Result<R> {

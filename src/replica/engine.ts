@@ -6,7 +6,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
-import type { Index } from "../api/types.ts";
+import type { Index, NodeId } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { type Action, type RaftEvent, RaftNode, type SendAction } from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
@@ -22,9 +22,6 @@ import type { ReplicaCounts, ReplicaStatus } from "./status.ts";
 
 /** The longest time that `close` waits for calls, and for another leader. In ticks. */
 const CLOSE_TICKS = 40;
-
-/** The id of a read without a caller. */
-const NOBODYS_READ = 0;
 
 /** A running node. */
 export class Engine<R> {
@@ -191,7 +188,7 @@ export class Engine<R> {
 
   /**
    * Sends a new commit index to the other replicas, unless messages with entries already have. Otherwise their callers
-   * would wait for the next heartbeat. To send it at once, the leader begins a read, which sends heartbeats.
+   * would wait for the next heartbeat.
    */
   async #announceCommit(): Promise<void> {
     const { node } = this;
@@ -201,9 +198,9 @@ export class Engine<R> {
     await nextTurn();
     this.#isAnnouncing = false;
     if (!isDue()) return;
-    // Once for each commit index, whether the read sends messages or not.
+    // Once for each commit index, also if nobody is there to hear of it.
     this.#announced = node.commitIndex;
-    if (node.members.length + node.learners.length > 1) await this.#tell({ type: "readIndex", id: NOBODYS_READ });
+    await this.#tell({ type: "heartbeat" });
   }
 
   #act(action: Action): void {
@@ -298,18 +295,27 @@ export class Engine<R> {
 
   async #leave(): Promise<void> {
     const { node } = this;
-    const target = successorOf(node);
-    if (node.isLeader && target !== undefined) {
-      await this.request({ type: "transferLeadership", target }).catch(() => {});
-    }
-    const hasLeft = () => target === undefined || (node.leader !== null && node.leader !== node.id);
-    const isDone = () => this.proposals.size + this.reads.size === 0 && hasLeft();
-    for (let tick = 0; tick < CLOSE_TICKS && this.#state === "closing" && !isDone(); tick++) {
+    const tried = new Set<NodeId>();
+    const isWaiting = () => this.proposals.size + this.reads.size > 0 || tried.size > 0 && node.leader === null;
+    for (let tick = 0; tick < CLOSE_TICKS && this.#state === "closing"; tick++) {
+      if (node.isLeader) {
+        const isTransferring = node.status().transferTarget !== null;
+        if (!isTransferring && !await this.#handOver(tried) && !isWaiting()) break;
+      } else if (!isWaiting()) break;
       await new Promise((resolve) => setTimeout(resolve, this.#options.tickMilliseconds));
     }
     if (this.#state !== "closing") return;
     this.#state = "closed";
     await this.#end(undefined);
+  }
+
+  /** Begins to transfer the leadership to the best member that was not tried yet. Returns whether there is one. */
+  async #handOver(tried: Set<NodeId>): Promise<boolean> {
+    const target = successorOf(this.node, this.transport, tried);
+    if (target === undefined) return false;
+    tried.add(target);
+    await this.request({ type: "transferLeadership", target }).catch(() => {});
+    return true;
   }
 
   /** Ends everything. Entries written to the log stay in it. */

@@ -5,7 +5,8 @@
  */
 
 import type { PeerStatus, RaftConfig, RaftNode, SendAction } from "../raft/mod.ts";
-import { addressText, type CheckedReplicaOptions } from "./options.ts";
+import type { NodeId } from "../api/types.ts";
+import { addressText, type CheckedReplicaOptions, type ReplicaTransport } from "./options.ts";
 
 /** The silence after which a member counts as down, when a successor is chosen. In ticks. */
 const SILENT_TICKS = 20;
@@ -46,11 +47,18 @@ export function nodeConfig<R>(options: CheckedReplicaOptions<R>, send: (send: Se
  * The member that can take over the leadership fastest.
  *
  * @param node The leader.
+ * @param transport Its transport. A member that it is not connected to is left out.
+ * @param tried Members to leave out.
  * @returns The member with the most of the leader's log, preferably one heard from lately; `undefined` if there is no
- * other member, or the node does not lead.
+ * such member, or the node does not lead.
  */
-export function successorOf(node: RaftNode): bigint | undefined {
-  const candidates = node.status().peers.filter(({ isMember }) => isMember);
+export function successorOf(
+  node: RaftNode,
+  transport: ReplicaTransport,
+  tried: ReadonlySet<NodeId> = new Set(),
+): NodeId | undefined {
+  const isReached = (id: NodeId) => transport.isConnected?.(id) !== false;
+  const candidates = node.status().peers.filter(({ id, isMember }) => isMember && !tried.has(id) && isReached(id));
   const isHeard = ({ sinceContact = Infinity }: PeerStatus) => sinceContact < SILENT_TICKS ? 1 : 0;
   return candidates.sort((a, b) => isHeard(b) - isHeard(a) || b.match - a.match)[0]?.id;
 }

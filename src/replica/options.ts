@@ -15,10 +15,12 @@ import type { StateMachine } from "./state_machine.ts";
 /** A host and a port: `"10.0.0.1:7001"`, `"[::1]:7001"`, or an object. */
 export type AddressLike = string | Address;
 
-/** A transport that can take the addresses of other nodes. */
+/** A transport that can take the addresses of other nodes, and knows which ones it reaches. */
 export interface ReplicaTransport extends RaftTransport {
   /** Sets the address of a node. `TcpTransport` has this method. */
   setPeer?(id: NodeId, address: Address): void;
+  /** Whether messages can be sent to a node at the moment. A leader that leaves hands over to such a node. */
+  isConnected?(id: NodeId): boolean;
 }
 
 /** The options of a replica. */

@@ -243,9 +243,9 @@ export class Replica<R> {
     const name = "transfer the leadership";
     signal?.throwIfAborted();
     this.#requireRunning(name);
-    const { node } = this.#engine;
+    const { node, transport } = this.#engine;
     // The node refuses this if it does not lead or has no other member.
-    const successor = target ?? successorOf(node) ?? node.id;
+    const successor = target ?? successorOf(node, transport) ?? node.id;
     await this.#engine.request({ type: "transferLeadership", target: successor }).catch((error) => {
       throw this.#failed(name, error, "not-applied");
     });

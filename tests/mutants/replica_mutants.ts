@@ -48,7 +48,10 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: a leader that is closed does not hand over",
     file: ENGINE,
-    edits: [["if (node.isLeader && target !== undefined) {", "if (node.isLeader && target === node.id) {"]],
+    edits: [[
+      "    if (target === undefined) return false;\n    tried",
+      "    if (target !== node.id) return false;\n    tried",
+    ]],
     dies: "replica_test",
   },
   {
@@ -159,10 +162,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: a commit is announced again and again",
     file: ENGINE,
-    edits: [["    this.#announced = node.commitIndex;\n", ""], [
-      "if (node.members.length + node.learners.length > 1) await this.#tell",
-      "await this.#tell",
-    ]],
+    edits: [["    this.#announced = node.commitIndex;\n", ""]],
     dies: "replica_changes_test",
   },
   {
@@ -188,5 +188,26 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     file: "src/replica/change_conditions.ts",
     edits: [["if (node.log.termAt(index) === term) return true;", "if (term >= 0) return true;"]],
     dies: "replica_changes_test",
+  },
+  {
+    name: "replica: a snapshot that arrives at the end stays open",
+    file: "src/replica/applier.ts",
+    edits: [["if (this.#isStopped) return discard(task);", "if (this.#isStopped) return;"]],
+    dies: "replica_applier_test",
+  },
+  {
+    name: "replica: a leader that leaves hands over to a member that is gone",
+    file: "src/replica/node_config.ts",
+    edits: [[" && isReached(id));", ");"]],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: a leader that leaves tries one member only",
+    file: ENGINE,
+    edits: [[
+      "    if (target === undefined) return false;\n    tried",
+      "    if (target === undefined || tried.size > 0) return false;\n    tried",
+    ]],
+    dies: "replica_ended_test",
   },
 ];

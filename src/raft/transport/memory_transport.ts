@@ -92,6 +92,15 @@ export class MemoryTransport implements RaftTransport {
   }
 
   /**
+   * Whether a node has started.
+   *
+   * @param id The node.
+   */
+  isConnected(id: NodeId): boolean {
+    return this.#network.receivers.has(id);
+  }
+
+  /**
    * Ends sending and receiving.
    *
    * @returns At once.

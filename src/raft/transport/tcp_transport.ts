@@ -234,6 +234,15 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
+   * Whether messages can be sent to a peer at the moment.
+   *
+   * @param id The peer.
+   */
+  isConnected(id: NodeId): boolean {
+    return this.#outgoing.get(id)?.stats.isConnected === true;
+  }
+
+  /**
    * Ends all connections, and listening.
    *
    * @returns When nothing is open any more.
