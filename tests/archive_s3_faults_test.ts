@@ -7,7 +7,7 @@ import { bodyOf } from "../src/archive/mod.ts";
 import { type S3Options, S3Store } from "../src/archive/s3.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { listed } from "./object_store_suite.ts";
-import { BUCKET, type Fault } from "./s3_server.ts";
+import { BUCKET, type Fault, type Seen } from "./s3_server.ts";
 import { withStore } from "./s3_store.ts";
 
 const one = new Uint8Array([1]);
@@ -221,7 +221,8 @@ describe("an archive in S3", () => {
   it(
     "is refused by a service that does not know If-None-Match",
     withStore(async (store, server) => {
-      server.failNext(1, { kind: "error", status: 501, code: "NotImplemented" });
+      const isConditional = ({ headers }: Seen) => headers["if-none-match"] !== undefined;
+      server.failNext(1, { kind: "error", status: 501, code: "NotImplemented" }, isConditional);
       const archived = new ArchivedLog(store);
       archived.append(3);
       await assert.rejects(archived.archive(), { code: "INVALID_ARGUMENT", message: /has no conditional write/ });
