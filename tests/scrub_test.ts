@@ -93,6 +93,18 @@ describe("scrubbing", () => {
     assert.deepEqual(again.entry(20), entryAt(20));
   });
 
+  it("reports a gap of which a read had found a part", async () => {
+    const { disk, log } = makeLog();
+    const [first, second] = [payloadOf(disk, 10), payloadOf(disk, 11)];
+    assert.equal(first.path, second.path);
+    disk.flip(first.path, first.offset - 20);
+    assert.throws(() => log.entry(10), { code: "DAMAGED_ENTRY" });
+    assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[10, 10]]);
+    disk.flip(second.path, second.offset - 20);
+    await log.scrub();
+    assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[10, 11]]);
+  });
+
   it("reports damage to redundant data as harmless: a header copy, a slot, a segment index", async () => {
     const { disk, log } = makeLog();
     const [path] = disk.files().filter((name) => name.endsWith(".seg"));

@@ -34,7 +34,7 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     name: "a write that finds no space is not undone",
     file: DURABILITY,
     edits: [["() => writer.undo()", "() => {}"]],
-    dies: "simulation",
+    dies: "fail_stop_test",
   },
   {
     name: "undoing a write is not flushed",

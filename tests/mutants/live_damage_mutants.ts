@@ -27,7 +27,7 @@ export const LIVE_DAMAGE_MUTANTS: readonly Mutant[] = [
       "  return firstIndex <= other.firstIndex && (other.lastIndex ?? Infinity) <= lastIndex;",
       "  return firstIndex >= lastIndex || true;",
     ]],
-    dies: "simulation",
+    dies: "scrub_test",
   },
   {
     name: "pages that began within repaired frames stay",
