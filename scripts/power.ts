@@ -38,7 +38,6 @@ const SELF_TEST_MUTANTS = [
   "fdatasync is not called",
   "fsync of a directory is not called",
   "a snapshot is not flushed before it is renamed",
-  "a durable slot claims unflushed frames",
 ];
 
 const { values } = parseArgs({
