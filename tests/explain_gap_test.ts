@@ -5,13 +5,14 @@ import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { CHECKPOINT_BYTES, decodeCheckpoint, lowestDroppedSince } from "../src/format/checkpoint.ts";
-import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRIES, KIND_HARD_STATE } from "../src/format/frame.ts";
+import { FLAG_COPY, FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRIES, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { HEADER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { decodeSegmentHeader } from "../src/format/segment_header.ts";
 import { findCheckpoint } from "../src/recovery/evidence.ts";
 import { Segment } from "../src/log/segment.ts";
 import { SizedFile } from "../src/io/sized_file.ts";
 import { type AfterGap, type BeforeGap, explainGap, type GapContents } from "../src/recovery/gap.ts";
+import { withoutSlots, zeroed } from "./gapped_log.ts";
 import { appendEach, entriesAt, entryAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
@@ -278,5 +279,27 @@ describe("the evidence that a log writes", () => {
     });
     assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[5, 6]]);
     assert.deepEqual(log.hardState, { term: 2, votedFor: 2n });
+  });
+
+  it("does not show a lost hard state if another gap follows before a copied checkpoint", () => {
+    const written = new MemoryDisk();
+    const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: written });
+    appendEach(log, entriesAt(1, 6));
+    log.setHardState({ term: 2, votedFor: 2n });
+    appendEach(log, [...entriesAt(7, 12), ...[13, 14, 15].map((index) => entryAt(index, 1, 9000))]);
+    // Copied while it is open, as after a kill: the second segment begins with copies of frames and a checkpoint.
+    const killed = new MemoryDisk(written.contents());
+    WalLog.openSync(MemoryDisk.PATH, { fileSystem: killed });
+    const second = "000000000002.seg";
+    const frames = framesOf(killed.contents().get(second)!);
+    assert(frames.filter(({ kind, flags }) => kind === KIND_CHECKPOINT && (flags & FLAG_COPY) !== 0).length === 2);
+    // A copy does not replace a lost hard state. The segment's own checkpoint would, so it is lost too.
+    const disk = [entry(frames, 3), entry(frames, 8), frames.at(-1)!].reduce(
+      (rest, { offset, end }) => zeroed(rest, second, offset, end),
+      withoutSlots(new MemoryDisk(killed.contents())),
+    );
+    const reader = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, onDamage: "keep", readOnly: true });
+    assert.deepEqual([reader.lost.ranges, reader.lost.hardState], [[[3, 3], [8, 8]], false]);
+    assert.deepEqual(reader.hardState, { term: 2, votedFor: 2n });
   });
 });
