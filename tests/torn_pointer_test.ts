@@ -74,16 +74,21 @@ describe("a torn next-segment pointer in a log that had been closed before", () 
     const slot = disk.contents().get(SEGMENT)!.slice(NEXT_POINTER_OFFSETS[0], NEXT_POINTER_OFFSETS[0] + 40);
     const begun = disk.contents().get(next)!.slice(0, SEGMENT_HEADER_BYTES);
     log.closeSync();
-    for (let length = 0; length < slot.length; length++) {
+    const cases = Array.from({ length: slot.length }, (_, length) => [[length, 1], [length, 2]] as const).flat();
+    for (const [length, copies] of cases) {
       const contents = disk.contents();
       const torn = closed.slice();
-      torn.set(slot.subarray(0, length), NEXT_POINTER_OFFSETS[0]);
+      for (const offset of NEXT_POINTER_OFFSETS.slice(0, copies)) torn.set(slot.subarray(0, length), offset);
       contents.set(SEGMENT, torn);
       contents.set(next, begun.slice());
       const left = new MemoryDisk(contents);
       for (let times = 0; times < 3; times++) {
         const again = WalLog.openSync(PATH, { fileSystem: left });
-        assert.deepEqual([again.recovery.verdict, again.lastIndex], ["clean", 5], `${length} bytes, opening ${times}`);
+        assert.deepEqual(
+          [again.recovery.verdict, again.lastIndex],
+          ["clean", 5],
+          `${copies} times ${length} bytes, ${times}`,
+        );
         again.closeSync();
       }
     }
@@ -91,35 +96,40 @@ describe("a torn next-segment pointer in a log that had been closed before", () 
 });
 
 describe("a torn next-segment pointer in a log that lost its newest segment", () => {
-  it("does not hide the loss, for any part of the pointer", () => {
-    const disk = new MemoryDisk();
-    const log = WalLog.openSync(PATH, { fileSystem: disk });
-    log.append(entriesAt(1, 5));
-    log.syncSync();
-    // As after a kill: the next writer continues in a second segment, which is then lost.
-    const killed = new MemoryDisk(disk.contents());
-    const second = WalLog.openSync(PATH, { fileSystem: killed });
-    second.append(entriesAt(6, 9));
-    second.closeSync();
-    const contents = new Map(killed.contents());
-    assert.ok(contents.delete(segmentName(2)));
-    const slotOf = (files: Contents) =>
-      files.get(SEGMENT)!.slice(NEXT_POINTER_OFFSETS[0], NEXT_POINTER_OFFSETS[0] + 40);
-    const before = slotOf(contents);
-    const lossy = new MemoryDisk(contents);
-    WalLog.openSync(PATH, { fileSystem: lossy, onDamage: "keep" });
-    const after = slotOf(lossy.contents());
-    assert.notDeepEqual(after, before);
-    // The pointer is written before the segment gets a frame of its own.
-    const third = lossy.contents().get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES);
-    for (let length = 0; length <= after.length; length++) {
-      const torn = new Map(lossy.contents());
-      const first = torn.get(SEGMENT)!.slice();
-      first.set([...after.subarray(0, length), ...before.subarray(length)], NEXT_POINTER_OFFSETS[0]);
-      torn.set(SEGMENT, first);
-      torn.set(segmentName(3), third.slice());
-      const message = `${length} bytes`;
-      assert.throws(() => WalLog.openSync(PATH, { fileSystem: new MemoryDisk(torn) }), { code: "CORRUPT" }, message);
-    }
-  });
+  for (const isRotten of [false, true]) {
+    it(`does not hide the loss, for any part of the pointer${isRotten ? ", if the other copy rots" : ""}`, () => {
+      const disk = new MemoryDisk();
+      const log = WalLog.openSync(PATH, { fileSystem: disk });
+      log.append(entriesAt(1, 5));
+      log.syncSync();
+      // As after a kill: the next writer continues in a second segment, which is then lost.
+      const killed = new MemoryDisk(disk.contents());
+      const second = WalLog.openSync(PATH, { fileSystem: killed });
+      second.append(entriesAt(6, 9));
+      second.closeSync();
+      const contents = new Map(killed.contents());
+      assert.ok(contents.delete(segmentName(2)));
+      const slotOf = (files: Contents) =>
+        files.get(SEGMENT)!.slice(NEXT_POINTER_OFFSETS[0], NEXT_POINTER_OFFSETS[0] + 40);
+      const before = slotOf(contents);
+      const lossy = new MemoryDisk(contents);
+      WalLog.openSync(PATH, { fileSystem: lossy, onDamage: "keep" });
+      const after = slotOf(lossy.contents());
+      assert.notDeepEqual(after, before);
+      // The pointer is written before the segment gets a frame of its own.
+      const third = lossy.contents().get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES);
+      for (let length = 0; length <= after.length; length++) {
+        const torn = new Map(lossy.contents());
+        const first = torn.get(SEGMENT)!.slice();
+        first.set([...after.subarray(0, length), ...before.subarray(length)], NEXT_POINTER_OFFSETS[0]);
+        // The second copy still names the lost segment.
+        first.set(before, NEXT_POINTER_OFFSETS[1]);
+        if (isRotten) first[NEXT_POINTER_OFFSETS[1]]! ^= 1;
+        torn.set(SEGMENT, first);
+        torn.set(segmentName(3), third.slice());
+        const message = `${length} bytes`;
+        assert.throws(() => WalLog.openSync(PATH, { fileSystem: new MemoryDisk(torn) }), { code: "CORRUPT" }, message);
+      }
+    });
+  }
 });
