@@ -279,7 +279,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a lost hard state is replaced by a default",
     file: STATE,
     edits: [["this.hardStateLost = state.hardStateLost;", "this.hardStateLost = false;"]],
-    dies: "missing_file_test",
+    dies: "damage_kept_test",
   },
   {
     name: "a second writer gets in",
