@@ -120,6 +120,24 @@ describe("the first failure", () => {
     assert.ok(failed >= 8, `${failed} calls: file, data, flush, rename, directory, frame, flush, deletion`);
   });
 
+  for (const operation of ["write", "sync"] as const) {
+    it(`of the ${operation} of a snapshot's frame leaves the log in memory unchanged`, () =>
+      inTemporaryFolder(async (folder) => {
+        const fileSystem = new WatchedFileSystem();
+        const log = WalLog.openSync(join(folder, "raft.wal"), { fileSystem });
+        log.append(entriesAt(1, 13));
+        log.syncSync();
+        fileSystem.fail = (call) => {
+          if (call.operation === operation && call.name.endsWith(".seg")) throw systemError("EIO");
+        };
+        const snapshot = { index: 20, term: 1, config: [1n], data: bytesOf(900) };
+        assert.throws(() => log.applySnapshot(snapshot), { code: "POISONED" });
+        assert.deepEqual([log.snapshotIndex, log.lastIndex], [0, 13]);
+        fileSystem.fail = () => {};
+        await close(log);
+      }));
+  }
+
   it("anywhere in opening is reported with its cause, and leaves nothing open or lost", async () => {
     const leaks: string[] = [];
     for (const closed of [true, false]) {
