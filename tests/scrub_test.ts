@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
+import { FRAME_HEADER_BYTES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import { DURABLE_SLOT_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
+import { framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
 const FOLDER = resolve("/raft.wal");
@@ -125,19 +127,25 @@ describe("scrubbing", () => {
     log.closeSync();
     const paths = disk.files().filter((name) => name.endsWith(".seg"));
     const [sealed, next] = [paths.at(-2)!, paths.at(-1)!];
+    const segmentIndex = framesOf(disk.content(sealed)).find(({ kind }) => kind === KIND_SEGMENT_INDEX)!;
+    const pages = segmentIndex.offset + FRAME_HEADER_BYTES;
     for (const isNamed of [true, false]) {
-      const torn = disk.content(sealed).fill(0, disk.content(sealed).length - 104, disk.content(sealed).length - 88);
+      const torn = disk.content(sealed).fill(0, pages, pages + 16);
       for (const offset of isNamed ? [] : NEXT_POINTER_OFFSETS) torn.fill(0, offset, offset + 512);
       const begun = disk.content(next).slice(0, SEGMENT_HEADER_BYTES);
       for (const offset of DURABLE_SLOT_OFFSETS) begun.fill(0, offset, offset + 512);
       const contents = new Map(paths.map((path) => [path.slice(FOLDER.length + 1), disk.content(path)]));
       contents.set(sealed.slice(FOLDER.length + 1), torn);
       contents.set(next.slice(FOLDER.length + 1), begun);
+      const fileSystem = new MemoryDisk(contents);
+      const reader = WalLog.openSync(MemoryDisk.PATH, { fileSystem, readOnly: true });
       const crashed = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk(contents), segmentBytes: 4096 });
       crashed.append([{ ...entryAt(crashed.lastIndex + 1), term: 3 }]);
       crashed.syncSync();
-      const { verdict, damage, harmless } = await crashed.scrub();
-      assert.deepEqual([verdict, damage, harmless], ["clean", [], []], isNamed ? "named" : "not named");
+      for (const log of [reader, crashed]) {
+        const { verdict, damage, harmless } = await log.scrub();
+        assert.deepEqual([verdict, damage, harmless], ["clean", [], []], isNamed ? "named" : "not named");
+      }
     }
   });
 
