@@ -136,7 +136,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     name: "a short read counts as the end of the file",
     file: FULL,
     edits: [["while (done < into.byteLength) {", "while (done < 0) {"]],
-    dies: "open_test",
+    dies: "full_test",
   },
   {
     name: "preallocation overwrites frames",
