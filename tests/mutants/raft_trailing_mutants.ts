@@ -26,7 +26,7 @@ export const RAFT_TRAILING_MUTANTS: readonly Mutant[] = [
     name: "raft: a node that is sent a snapshot goes on waiting although it agrees with entries in the log",
     file: REPLIES,
     edits: [["match + 1 < s.trailing.firstIndex)", "match < s.log.snapshotIndex)"]],
-    dies: "raft_trailing_test",
+    dies: "raft_snapshot_test",
   },
   {
     name: "raft: a heartbeat asks a node that waits for a snapshot for that one alone",
