@@ -113,7 +113,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     name: "reading new entries counts a frame as its own proof",
     file: READ_ON,
     edits: [["header.baseLsn + offset - unproven)", "header.baseLsn + offset)"]],
-    dies: "follow_reader_test",
+    dies: "refresh_test",
   },
   {
     name: "reading new entries ignores the proof in frames",
