@@ -28,7 +28,7 @@ describe("an archive of a log in another process", () => {
       await log.sync();
       await using reader = await WalLog.open(log.path, { readOnly: true });
       // The disk must prove the entries, so that the first step archives them. No other step follows.
-      while (reader.durableIndex < 5) await reader.refresh();
+      for (; reader.durableIndex < 5; await reader.refresh()) await setTimeout(1);
       await using archiving = archive(reader, store, { intervalMilliseconds: 1_000_000 });
       while (archiving.archivedIndex < 5) await setTimeout(1);
       await archiving.archived(5);

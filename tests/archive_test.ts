@@ -297,7 +297,7 @@ describe("an archive", () => {
       await copy.sync();
       await using reader = await WalLog.open(copy.path, { readOnly: true });
       // The disk must prove more of the copy than is archived.
-      while (reader.durableIndex < 30) await reader.refresh();
+      for (; reader.durableIndex < 30; await reader.refresh()) await setTimeout(1);
       await using old = await WalLog.open(join(folder, "old"));
       for (const log of [copy, old]) {
         await using wrong = archive(log, store, FAST);
