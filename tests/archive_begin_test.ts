@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Archiver } from "../src/archive/archiver.ts";
+import { readClaim } from "../src/archive/claims.ts";
+import { claimKey } from "../src/archive/keys.ts";
 import { LogView } from "../src/archive/log_view.ts";
 import { MemoryStore, type ObjectBody } from "../src/archive/mod.ts";
 import { WalLog, WalLogError } from "../mod.ts";
@@ -177,5 +179,16 @@ describe("an archiver that starts", () => {
     await second.step();
     assert(view.late < 0);
     assert.equal(second.archivedIndex, 10);
+  });
+});
+
+describe("a claim", () => {
+  it("that is damaged is reported", async () => {
+    const store = new MemoryStore();
+    for (const text of ["", "null", "{}", '{"layout":2,"token":"a","uuid":"b","milliseconds":1}']) {
+      store.objects.set(claimKey(1), new TextEncoder().encode(text));
+      const message = /the claim claims\/00000001 .* is damaged/;
+      await assert.rejects(readClaim(store, 1), { code: "CORRUPT", message });
+    }
   });
 });

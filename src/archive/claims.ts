@@ -81,11 +81,19 @@ export async function readClaim(
 ): Promise<Claim | undefined> {
   const found = await store.get(claimKey(generation), undefined, options);
   if (found.kind === "absent") return undefined;
+  const claim = parseClaim(new TextDecoder().decode(found.bytes));
+  if (claim !== undefined) return claim;
+  throw new WalLogError("CORRUPT", `Cannot read the claim ${claimKey(generation)} in ${store.name}: it is damaged`);
+}
+
+function parseClaim(text: string): Claim | undefined {
   try {
-    return JSON.parse(new TextDecoder().decode(found.bytes)) as Claim;
-  } catch (cause) {
-    const message = `Cannot read the claim ${claimKey(generation)} in ${store.name}: it is damaged`;
-    throw new WalLogError("CORRUPT", message, { cause });
+    const claim = JSON.parse(text);
+    const isWhole = claim.layout === 1 && typeof claim.token === "string" && typeof claim.uuid === "string" &&
+      typeof claim.milliseconds === "number";
+    return isWhole ? claim : undefined;
+  } catch {
+    return undefined;
   }
 }
 

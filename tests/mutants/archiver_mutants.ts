@@ -80,6 +80,12 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_begin_test",
   },
   {
+    name: "a claim without a log's id is taken",
+    file: CLAIMS,
+    edits: [["return isWhole ? claim : undefined;", "return claim;"]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "a restored log must have the pieces of a step that has not ended",
     file: BEGIN,
     edits: [['historyOf(survey, newest, "left out")', 'historyOf(survey, newest, "included")']],
