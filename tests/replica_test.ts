@@ -123,8 +123,9 @@ describe("a replica", () => {
       const { replica, journal } = await replicas.leader();
       let release = () => {};
       journal.before = () => new Promise((resolve) => release = resolve);
+      const { lastIndex } = replica.status();
       const written = replica.propose(commandOf("a"));
-      await until(() => replica.status().commitIndex > 1, "committed");
+      await until(() => replica.status().commitIndex > lastIndex, "committed");
       let isRead = false;
       const read = replica.read().then(() => isRead = true);
       await until(() => replica.status().waitingReads === 1, "asked");
