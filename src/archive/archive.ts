@@ -4,14 +4,13 @@
  * @module
  */
 
-import { setTimeout } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import { publish } from "../api/events.ts";
 import type { Metric } from "../api/metrics.ts";
 import { checkNames } from "../api/option_names.ts";
 import type { Retention } from "../api/retention.ts";
 import type { Index } from "../api/types.ts";
-import { checkReadIndex, invalid, show } from "../api/validate.ts";
+import { checkReadIndex } from "../api/validate.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { ioError } from "../io/full.ts";
@@ -21,13 +20,9 @@ import { Archiver } from "./archiver.ts";
 import { CurrentEntries } from "./current_entries.ts";
 import { LogView } from "./log_view.ts";
 import type { ObjectStore } from "./object_store.ts";
+import { checkInterval, repeatStep } from "./repeat.ts";
 import { Waiters } from "./waiters.ts";
 
-const INTERVAL_MS_DEFAULT = 1000;
-/** The longest delay of the runtimes' timers. In milliseconds: 24 days. */
-const INTERVAL_MS_MAX = 2 ** 31 - 1;
-/** The longest pause after failures in a row, in milliseconds. */
-const PAUSE_MS_MAX = 30_000;
 /** Codes of failures that a retry cannot cure. */
 const FINAL_CODES: readonly string[] = ["FENCED", "DIVERGED", "INVALID_ARGUMENT", "NOT_FOUND", "UNSUPPORTED_VERSION"];
 
@@ -133,13 +128,9 @@ export interface Archive extends AsyncDisposable {
  */
 export function archive(log: WalLog, store: ObjectStore, options: ArchiveOptions = {}): Archive {
   checkNames("Cannot archive the log", options, ["intervalMilliseconds", "name", "fileSystem"]);
-  const { intervalMilliseconds = INTERVAL_MS_DEFAULT, name = "archive", fileSystem = nodeFileSystem } = options;
-  if (!(intervalMilliseconds >= 1 && intervalMilliseconds <= INTERVAL_MS_MAX)) {
-    throw invalid(
-      `Cannot archive the log: intervalMilliseconds must be 1 or more, found ${show(intervalMilliseconds)}`,
-    );
-  }
-  return new RunningArchive(log, store, intervalMilliseconds, name, fileSystem);
+  const { name = "archive", fileSystem = nodeFileSystem } = options;
+  const intervalMs = checkInterval("Cannot archive the log", options.intervalMilliseconds);
+  return new RunningArchive(log, store, intervalMs, name, fileSystem);
 }
 
 class RunningArchive implements Archive {
@@ -224,23 +215,12 @@ class RunningArchive implements Archive {
   }
 
   private async run(): Promise<void> {
-    const { signal } = this.ending;
-    let end: WalLogError | undefined;
-    for (let inARow = 0; end === undefined && !signal.aborted;) {
-      const started = performance.now();
-      try {
-        await this.stepOnce(started);
-        inARow = 0;
-      } catch (error) {
-        if (signal.aborted) break;
-        inARow++;
-        end = this.failed(error);
-      }
-      const pauseMs = Math.min(this.intervalMs * 2 ** Math.min(inARow, 20), Math.max(PAUSE_MS_MAX, this.intervalMs));
-      // Random pauses keep archivers that failed together from retrying together.
-      const restMs = started + pauseMs * (inARow === 0 ? 1 : 0.5 + Math.random() / 2) - performance.now();
-      if (end === undefined && restMs > 0) await setTimeout(restMs, undefined, { signal }).catch(() => {});
-    }
+    const end = await repeatStep({
+      intervalMs: this.intervalMs,
+      signal: this.ending.signal,
+      step: (started) => this.stepOnce(started),
+      failed: (cause) => this.failed(cause),
+    });
     this.retention?.release();
     await this.current?.close();
     this.waiters.end(end ?? closedError(this.log.path));

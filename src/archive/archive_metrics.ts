@@ -6,6 +6,7 @@
 
 import type { Metric, MetricLabels } from "../api/metrics.ts";
 import type { Index } from "../api/types.ts";
+import { type FigureTable, metricsOf } from "./figures.ts";
 
 /** The figures of an archive. */
 export interface ArchiveFigures {
@@ -20,7 +21,7 @@ export interface ArchiveFigures {
   readonly failures: number;
 }
 
-const METRICS: readonly (readonly [keyof ArchiveFigures, Metric["type"], name: string, help: string])[] = [
+const METRICS: FigureTable<ArchiveFigures> = [
   ["archivedIndex", "gauge", "wallog_archived_index", "The last index that is archived."],
   ["generation", "gauge", "wallog_archive_generation", "The generation that the archiver has claimed; 0 before."],
   ["entries", "gauge", "wallog_archive_lag_entries", "Durable entries that are not archived."],
@@ -40,10 +41,5 @@ const METRICS: readonly (readonly [keyof ArchiveFigures, Metric["type"], name: s
  * @returns The metrics.
  */
 export function archiveMetrics(labels: MetricLabels, figures: ArchiveFigures): Metric[] {
-  return METRICS.map(([figure, type, name, help]) => ({
-    name,
-    type: type as "counter" | "gauge",
-    help,
-    samples: [{ labels, value: figures[figure] }],
-  }));
+  return metricsOf(METRICS, labels, figures);
 }

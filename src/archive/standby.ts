@@ -4,20 +4,20 @@
  * @module
  */
 
-import { setTimeout } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import { publish } from "../api/events.ts";
 import type { Metric } from "../api/metrics.ts";
 import { checkNames } from "../api/option_names.ts";
 import type { WalLogOptions } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
-import { checkReadIndex, invalid, show } from "../api/validate.ts";
+import { checkReadIndex } from "../api/validate.ts";
 import { WalLog } from "../api/wal_log.ts";
 import type { FileLock, FileSystem } from "../io/file_system.ts";
 import { ioError } from "../io/full.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { folderOf } from "../recovery/open.ts";
 import type { ObjectStore } from "./object_store.ts";
+import { checkInterval, repeatStep } from "./repeat.ts";
 import { checkConcurrency } from "./restore.ts";
 import { LOCK_NAME } from "./restored_folder.ts";
 import { StandbyFiles } from "./standby_files.ts";
@@ -26,11 +26,6 @@ import { StandbyLog } from "./standby_update.ts";
 import { Waiters } from "./waiters.ts";
 
 const ATTEMPT = "Cannot follow an archive";
-const INTERVAL_MS_DEFAULT = 1000;
-/** The longest delay of the runtimes' timers. In milliseconds: 24 days. */
-const INTERVAL_MS_MAX = 2 ** 31 - 1;
-/** The longest pause after failures in a row, in milliseconds. */
-const PAUSE_MS_MAX = 30_000;
 /** Codes of failures that a retry cannot cure. */
 const FINAL_CODES: readonly string[] = ["DIVERGED", "INVALID_ARGUMENT", "LOCK_LOST", "UNSUPPORTED_VERSION"];
 
@@ -144,10 +139,8 @@ export async function standby(
   options: StandbyOptions = {},
 ): Promise<Standby> {
   checkNames(ATTEMPT, options, ["intervalMilliseconds", "concurrency", "fileSystem"]);
-  const { intervalMilliseconds = INTERVAL_MS_DEFAULT, fileSystem = nodeFileSystem } = options;
-  if (!(intervalMilliseconds >= 1 && intervalMilliseconds <= INTERVAL_MS_MAX)) {
-    throw invalid(`${ATTEMPT}: intervalMilliseconds must be 1 or more, found ${show(intervalMilliseconds)}`);
-  }
+  const { fileSystem = nodeFileSystem } = options;
+  const intervalMs = checkInterval(ATTEMPT, options.intervalMilliseconds);
   const concurrency = checkConcurrency(ATTEMPT, options.concurrency);
   const path = folderOf(folder);
   fileSystem.makeDirectory(path);
@@ -162,7 +155,7 @@ export async function standby(
     lock.release();
     throw ioError(ATTEMPT, path, error);
   }
-  return new RunningStandby(store, files, lock, intervalMilliseconds, concurrency);
+  return new RunningStandby(store, files, lock, intervalMs, concurrency);
 }
 
 class RunningStandby implements Standby {
@@ -237,22 +230,12 @@ class RunningStandby implements Standby {
   }
 
   private async run(): Promise<void> {
-    const { signal } = this.ending;
-    let end: WalLogError | undefined;
-    for (let inARow = 0; end === undefined && !signal.aborted;) {
-      const started = performance.now();
-      try {
-        await this.updateOnce(started);
-        inARow = 0;
-      } catch (error) {
-        if (signal.aborted) break;
-        inARow++;
-        end = this.failed(error);
-      }
-      const pauseMs = Math.min(this.intervalMs * 2 ** Math.min(inARow, 20), Math.max(PAUSE_MS_MAX, this.intervalMs));
-      const restMs = started + pauseMs * (inARow === 0 ? 1 : 0.5 + Math.random() / 2) - performance.now();
-      if (end === undefined && restMs > 0) await setTimeout(restMs, undefined, { signal }).catch(() => {});
-    }
+    const end = await repeatStep({
+      intervalMs: this.intervalMs,
+      signal: this.ending.signal,
+      step: (started) => this.updateOnce(started),
+      failed: (cause) => this.failed(cause),
+    });
     this.lock.release();
     this.waiters.end(end ?? closedError(this.path));
     if (end !== undefined) throw end;

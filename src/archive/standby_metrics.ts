@@ -6,6 +6,7 @@
 
 import type { Metric, MetricLabels } from "../api/metrics.ts";
 import type { Index } from "../api/types.ts";
+import { type FigureTable, metricsOf } from "./figures.ts";
 
 /** The figures of a standby. */
 export interface StandbyFigures {
@@ -16,7 +17,7 @@ export interface StandbyFigures {
   readonly failures: number;
 }
 
-const METRICS: readonly (readonly [keyof StandbyFigures, Metric["type"], name: string, help: string])[] = [
+const METRICS: FigureTable<StandbyFigures> = [
   ["lastIndex", "gauge", "wallog_standby_last_index", "The last index of the standby's log."],
   ["generation", "gauge", "wallog_standby_generation", "The generation that the standby follows; 0 before."],
   ["entries", "gauge", "wallog_standby_lag_entries", "Archived entries that the standby does not have."],
@@ -32,10 +33,5 @@ const METRICS: readonly (readonly [keyof StandbyFigures, Metric["type"], name: s
  * @returns The metrics.
  */
 export function standbyMetrics(labels: MetricLabels, figures: StandbyFigures): Metric[] {
-  return METRICS.map(([figure, type, name, help]) => ({
-    name,
-    type: type as "counter" | "gauge",
-    help,
-    samples: [{ labels, value: figures[figure] }],
-  }));
+  return metricsOf(METRICS, labels, figures);
 }

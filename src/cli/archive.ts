@@ -19,12 +19,11 @@ import { verifyArchive } from "../archive/verify_archive.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { folderOf } from "../recovery/open.ts";
 import { type Arguments, type Command, type Context, EXIT, indexOption, Interrupted, UsageError } from "./command.ts";
+import { intervalOption } from "./interval.ts";
 import { STORE_HELP, storeOf } from "./object_store.ts";
 import { progressLine } from "./progress.ts";
 import { green, red } from "./terminal.ts";
 import { counted, indexes, oneLine, sized } from "./text.ts";
-
-const INTERVAL_MS_MAX = 2 ** 31 - 1;
 
 /** The option of all commands that read one generation. */
 export const GENERATION = { type: "string", value: "NUMBER", help: "The generation. Default: the newest" } as const;
@@ -52,10 +51,7 @@ If two archivers of the same log run, the one that started later wins. The other
   writes: true,
   async run(context) {
     const { operands: [path, place], options, out, result } = context;
-    const intervalMilliseconds = indexOption(context, "interval") ?? 1000;
-    if (intervalMilliseconds < 1 || intervalMilliseconds > INTERVAL_MS_MAX) {
-      throw new UsageError("--interval takes milliseconds, 1 or more");
-    }
+    const intervalMilliseconds = intervalOption(context);
     const store = await storeOf(place!);
     requireOutside(path!, place!);
     const log = await WalLog.open(path!, { readOnly: true, create: false, verify: "tail", onDamage: "keep" });
@@ -103,7 +99,7 @@ async function runOnce({ operands: [path, place], signal }: Context): Promise<Ru
   return { generation, archivedIndex, objects, bytes };
 }
 
-async function follow({ operands: [path, place], note, signal }: Context, intervalMilliseconds: number): Promise<Run> {
+async function follow({ operands: [path, place], note, signal }: Context, intervalMilliseconds?: number): Promise<Run> {
   await using log = await WalLog.open(path!, { readOnly: true, create: false, verify: "tail", onDamage: "keep" });
   const onFailure = (message: unknown) => {
     const { error, willRetry } = message as WalLogEvents["wallog:archive-failure"];

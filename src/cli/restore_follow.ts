@@ -8,13 +8,11 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import process from "node:process";
 import type { WalLogEvents } from "../api/events.ts";
 import { type Standby, standby } from "../archive/standby.ts";
-import { type Context, EXIT, indexOption, UsageError } from "./command.ts";
-
+import { type Context, EXIT, UsageError } from "./command.ts";
+import { intervalOption } from "./interval.ts";
 import { storeOf } from "./object_store.ts";
 import { StatusLine } from "./terminal.ts";
 import { counted, jsonText, oneLine } from "./text.ts";
-
-const INTERVAL_MS_MAX = 2 ** 31 - 1;
 
 /** Whether the arguments ask to follow. */
 export function isFollowed(words: readonly string[]): boolean {
@@ -32,10 +30,7 @@ export async function followArchive(context: Context): Promise<number> {
   for (const name of ["to", "generation"]) {
     if (options[name] !== undefined) throw new UsageError(`--follow cannot be combined with --${name}`);
   }
-  const intervalMilliseconds = indexOption(context, "interval") ?? 1000;
-  if (intervalMilliseconds < 1 || intervalMilliseconds > INTERVAL_MS_MAX) {
-    throw new UsageError("--interval takes milliseconds, 1 or more");
-  }
+  const intervalMilliseconds = intervalOption(context);
   const store = await storeOf(place!);
   await using warm = await standby(store, destination!, { intervalMilliseconds });
   const line = new StatusLine(Infinity, process.stderr);
