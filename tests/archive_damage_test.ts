@@ -6,7 +6,7 @@ import { MemoryStore } from "../src/archive/mod.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { ArchivedLog, PATH } from "./archived_log.ts";
 
-/** A log with several segments of which the second has a damaged frame. */
+/** A log with several segments. The second one has a damaged frame. */
 function damagedLog(): ArchivedLog {
   const archived = new ArchivedLog(new MemoryStore());
   // The archive needs the entries, so compaction deletes no segment.

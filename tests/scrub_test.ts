@@ -95,7 +95,7 @@ describe("scrubbing", () => {
     assert.deepEqual(again.entry(20), entryAt(20));
   });
 
-  it("reports a gap of which a read had found a part", async () => {
+  it("reports the rest of a gap after a read has found a part of it", async () => {
     const { disk, log } = makeLog();
     const [first, second] = [payloadOf(disk, 10), payloadOf(disk, 11)];
     assert.equal(first.path, second.path);

@@ -106,7 +106,7 @@ class FailingStore extends MemoryStore {
   }
 }
 
-/** The number of the change that has two snapshots, of which only the second is archived. */
+/** The number of the change that makes two snapshots. Only the second one is archived. */
 const SNAPSHOTS = 9;
 
 describe("a standby", () => {
@@ -150,8 +150,8 @@ describe("a standby", () => {
           if (isDone) continue;
           ends++;
           follower.end(how);
-          // A kill in the middle of a write leaves a torn end, as it does of any log. Within a change that has several
-          // snapshots, of which only the last one is archived, the log needs the standby once more.
+          // A kill in the middle of a write leaves a torn end, as it does of any log. Within a change that makes several
+          // snapshots, only the last one is archived, and the log needs the standby once more.
           if (how === "killed" && number !== SNAPSHOTS) requireState(follower, states, ["clean", "torn"]);
           await follower.load();
           requireState(follower, states);

@@ -49,7 +49,7 @@ export const FILE_SYSTEMS: readonly string[] = Object.keys(MAKE_OPTIONS);
 /** The deliberate faults of disk and guest. */
 export type Fault = "drop-flushes" | "early-ack";
 
-/** What a bench is to do. */
+/** The options of a bench. */
 export interface BenchOptions {
   readonly kernel: Kernel;
   /** The path of Node for Linux. */
@@ -113,7 +113,7 @@ export class Bench {
   }
 
   /**
-   * Writes to a new disk, cuts its power again and again, and judges what is left.
+   * Writes to a new disk, cuts its power again and again, and judges the files.
    *
    * @param fs The file system.
    * @param seed The histories, the moments of the cuts, and what they lose follow from it.

@@ -44,7 +44,7 @@ export interface CutReport {
   readonly blocks: number;
   /** Blocks that hold data of the log, and were kept or lost sector by sector. */
   readonly dataBlocks: number;
-  /** Blocks of which some sectors were kept and others lost. */
+  /** Blocks that kept some sectors and lost others. */
   readonly tornBlocks: number;
   /** Kinds of log data among the unflushed writes. */
   readonly kinds: readonly string[];

@@ -16,7 +16,7 @@ import { Random } from "./random.ts";
 export interface Judgements {
   /** Logs that were judged after a cut. */
   judged: number;
-  /** Logs of which the end was torn. */
+  /** Logs with a torn end. */
   torn: number;
   /** Logs with steps that had not been acknowledged. */
   ahead: number;

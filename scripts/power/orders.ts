@@ -6,7 +6,7 @@
 
 import type { Contents } from "./history.ts";
 
-/** What a guest is to do. */
+/** The orders to a guest. */
 export interface Orders {
   /** The file system on the disk. */
   readonly fs: string;

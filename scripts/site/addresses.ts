@@ -65,7 +65,7 @@ export function relativeAddress(from: string, to: string): string {
  *
  * @param link The link, as it is written.
  * @param page The path of the page in the repository.
- * @param kindOf Tells what a path in the repository is.
+ * @param kindOf Returns the kind of a path in the repository.
  * @returns Where it leads.
  * @throws {Error} If it leads to no file of the repository.
  */

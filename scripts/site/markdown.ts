@@ -35,7 +35,7 @@ export interface Rendered {
  * Renders a page.
  *
  * @param text The page in Markdown.
- * @param rewrite Tells where a link of the page leads.
+ * @param rewrite Returns the target of a link of the page.
  * @returns The page's content.
  */
 export function renderMarkdown(text: string, rewrite: (link: string) => Target): Rendered {

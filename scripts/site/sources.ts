@@ -22,7 +22,7 @@ export interface SourcePage {
  *
  * @param wanted The paths of files and folders in the repository.
  * @param root The folder of the repository.
- * @param kindOf Tells what a path in the repository is.
+ * @param kindOf Returns the kind of a path in the repository.
  * @returns The pages.
  */
 export function sourcePages(wanted: Iterable<string>, root: string, kindOf: (path: string) => Kind): SourcePage[] {

@@ -8,7 +8,7 @@ import { WalLogError } from "../api/errors.ts";
 import { claimKey, probeKey, PROBES } from "./keys.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
-/** The age from which on a probe was left behind by a kill, in milliseconds: a day. */
+/** Probes older than this were left behind by a kill. In milliseconds: a day. */
 const PROBE_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** The contents of a claim. */
@@ -97,7 +97,7 @@ function parseClaim(text: string): Claim | undefined {
   }
 }
 
-/** An archiver's claim, and what is needed to look after it. */
+/** An archiver's claim, and the means to check it. */
 export interface OwnClaim {
   readonly store: ObjectStore;
   /** The log's folder, for messages. */

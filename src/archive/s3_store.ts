@@ -63,7 +63,7 @@ export class S3Store implements ObjectStore {
    * Makes a store. The bucket must exist.
    *
    * @param place `s3://bucket` or `s3://bucket/prefix`.
-   * @param options The endpoint, the credentials, and limits. Environment variables replace what is missing.
+   * @param options The endpoint, the credentials, and limits. Environment variables replace missing options.
    * @throws {WalLogError} `INVALID_ARGUMENT` if the place or an option is invalid, or if there are no credentials.
    */
   constructor(place: string, options: S3Options = {}) {

@@ -9,9 +9,9 @@ import type { StandbyFiles } from "./standby_files.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * How a standby goes on. `continue`: after the first `kept` of its segments, of which the last one is `segment` in the
- * archive, with the segments `after` it. `reset`: with a new copy, because the archive does not have the history after
- * its log. `diverged`: not at all.
+ * How a standby goes on. `continue`: it keeps its first `kept` segments. The archive has the last of these as `segment`,
+ * and the segments `after` it follow. `reset`: it begins a new copy, because the archive does not have the history after
+ * its log. `diverged`: it ends.
  */
 export type Plan =
   | {

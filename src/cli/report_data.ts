@@ -254,7 +254,7 @@ function count(sizes: { entries: number; bytes: number }[], length: number): voi
   of.bytes += length;
 }
 
-/** How many entries have commands of which size, in powers of two. */
+/** Counts the entries by the size of their commands, in powers of two. */
 function histogram(sizes: readonly { readonly entries: number; readonly bytes: number }[]): SizeClass[] {
   const first = sizes.findIndex(({ entries }) => entries > 0);
   const last = sizes.findLastIndex(({ entries }) => entries > 0);

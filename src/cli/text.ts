@@ -151,7 +151,7 @@ function hexadecimal(bytes: Uint8Array): string {
 /**
  * A table: columns as wide as what is in them.
  *
- * @param rows The rows, the first of which is the head.
+ * @param rows The rows. The first one is the head.
  * @param right The columns that are set to the right.
  * @returns The lines.
  */

@@ -14,7 +14,7 @@ const SETTLED_NS = 100_000_000n;
 const SETTLED_COARSE_NS = 3n * SECOND_NS;
 
 /**
- * Tells whether the names in a folder are as they were at the last check.
+ * Notices whether names in a folder have changed since the last check.
  *
  * Two changes in the same tick of the clock leave the same time. So a time counts only if it was old enough when it was
  * seen: then every later change has another one.

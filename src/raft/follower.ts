@@ -19,8 +19,8 @@ import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
 /**
- * Refuses a message of which the entries cannot be taken, as a whole and before it changes anything: no leader that works
- * as it should sends such entries, unless its log takes larger ones.
+ * Refuses a message as a whole if an entry in it cannot be taken, before it changes anything. A working leader sends such
+ * entries only if its log takes larger ones.
  *
  * @throws {WalLogError} `INVALID_ARGUMENT`, `ENTRY_TOO_LARGE`.
  */

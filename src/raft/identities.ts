@@ -20,7 +20,7 @@ import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { MemberLostAction } from "./actions.ts";
 
-/** The incarnation of a member of which no log is to be trusted until it is removed. */
+/** Stands for the incarnation of a member that must be removed: none of its logs can be trusted. */
 export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**

@@ -131,7 +131,7 @@ export function isTooLarge(s: RaftState, message: InstallSnapshot | SnapshotRepl
   return true;
 }
 
-/** Drops the pieces of a snapshot of which no more arrive. */
+/** Drops the pieces of a snapshot if no more arrive. */
 export function dropSilent(s: RaftState): void {
   const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
   if (s.incoming !== null && s.now - s.incoming.since > silence) dropIncoming(s);

@@ -14,7 +14,7 @@ import { decodeMeta, encodeMeta, isFacts, type Replacement, type SnapshotFacts }
 
 /** Bytes read from the log at once, looking for configurations. */
 const SCAN_BYTES = 256 * 1024;
-/** The same in entries, of which those without a command count for nothing in bytes. */
+/** Entries read at once. Entries without a command have no bytes to limit them. */
 const SCAN_ENTRIES = 4096;
 
 /** Who belongs to the cluster, from an index on. */

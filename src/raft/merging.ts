@@ -130,7 +130,7 @@ function mergeEntries(
   return { ...first, ...second, prevLogIndex: first.prevLogIndex, prevLogTerm: first.prevLogTerm, entries };
 }
 
-/** Two acknowledgements in one term, of which the second says as much as the first. */
+/** Merges two acknowledgements of a term if the second one says as much as the first. */
 function mergeReplies(first: AppendEntriesReply, second: AppendEntriesReply): AppendEntriesReply | undefined {
   const saysAsMuch = first.success && second.success && second.term === first.term &&
     second.matchIndex >= first.matchIndex && (second.round ?? 0) >= (first.round ?? 0);

@@ -199,7 +199,7 @@ export interface SnapshotRequest {
   readonly least: Index;
   /** The term at that index; 0 if the sender cannot tell. */
   readonly leastTerm: Term;
-  /** The index of the snapshot of which a piece is wanted; 0 if any will do. */
+  /** The index of the wanted snapshot; 0 for any. */
   readonly index: Index;
   /** Where in its data the piece begins, in bytes. */
   readonly offset: number;

@@ -45,7 +45,7 @@ export class Outstanding {
     this.#bytes += bytes;
   }
 
-  /** Removes the parts of which every entry is at or below an index. */
+  /** Removes the parts whose entries are all at or below an index. */
   freeTo(index: Index): void {
     while (this.#head < this.#parts.length && this.#parts[this.#head]!.last <= index) {
       this.#bytes -= this.#parts[this.#head++]!.bytes;

@@ -86,7 +86,7 @@ function onSignOfLife(s: RaftState, progress: Progress, { from, round }: AppendE
   else if (round !== undefined) resendLost(s, from, progress, round);
 }
 
-/** Whether a rejection answers a message of which the leader has sent the entries again, or knows that they arrived. */
+/** Whether a rejection is stale: the leader has sent the entries again, or knows that they arrived. */
 function isStale({ flow, match, next }: Progress, { rejectedIndex }: AppendEntriesReply): boolean {
   if (rejectedIndex === undefined) return false;
   switch (flow) {

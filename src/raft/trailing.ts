@@ -42,7 +42,7 @@ export class Trailing {
     held.delete(log);
   }
 
-  /** The lowest index of which the entry can be sent. Who needs an earlier one needs the snapshot. */
+  /** The lowest index whose entry can be sent. A node that needs an earlier one needs the snapshot. */
   get firstIndex(): Index {
     return Math.max(this.#log.firstIndex, this.#wholeFrom);
   }

@@ -138,8 +138,8 @@ export interface ReadIndexEvent {
 }
 
 /**
- * A leader is to send a heartbeat at once, so that the others learn its commit index. Any other node ignores it. Without
- * it, they learn it with the next entries or the next regular heartbeat.
+ * Asks a leader to send a heartbeat at once. From it, the others learn its commit index. Without it, they learn the index
+ * with the next entries or the next regular heartbeat. A node that does not lead ignores the event.
  */
 export interface HeartbeatEvent {
   /** Which event it is. */

@@ -104,7 +104,7 @@ export function passDamage(replay: ReplayState, segment: Segment, file: SizedFil
   return resume;
 }
 
-/** Whether a frame of which only the header survives is possible at this point. */
+/** Whether a frame is possible at this point. Only its header survives. */
 function isPossible(replay: ReplayState, header: FrameHeader): boolean {
   if (isReplacement(header.kind) && header.index <= replay.index.snapshotIndex) return false;
   return replay.gap !== undefined || isInOrder(replay, header);

@@ -186,7 +186,7 @@ function readEntryCount(reader: WireReader, bytesEach: number): number {
   return count;
 }
 
-/** The rest of an entry, of which the index is known. */
+/** Reads the rest of an entry with a known index. */
 function readTail(reader: WireReader, index: Index, termBefore: Term): LogEntry {
   const term = termBefore + reader.number();
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) {

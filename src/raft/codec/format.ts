@@ -73,7 +73,7 @@ export const ENTRY_BYTES_MAX: number = 3 * NUMBER_BYTES_MAX;
 /** Ids in a list: as many members as the file of a snapshot can name. */
 export const MESSAGE_IDS_MAX = 65_536;
 
-/** Types by their numbers, of which the first is 1. */
+/** Types by their numbers, from 1 on. */
 export const TYPES = [
   "preVote",
   "preVoteReply",

@@ -149,7 +149,7 @@ export class WireReader {
     return value;
   }
 
-  /** Reads how many of something follow, of which each takes so many bytes or more. */
+  /** Reads the number of items that follow. Each takes `bytesEach` bytes or more. */
   count(bytesEach: number, name: string): number {
     const count = this.number();
     if (count > this.left / bytesEach) throw this.error(`${count} ${name} cannot be in ${this.left} bytes`);

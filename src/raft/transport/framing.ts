@@ -14,7 +14,7 @@
  *
  * then, from the node that made the connection, frames
  *    0  u32 length
- *    4  a message; nothing in a ping, of which the length is 0
+ *    4  a message; a ping has none, and the length 0
  *
  * and from the one that was called, after its hello, answers
  *    0  u8 0

@@ -34,7 +34,7 @@ const STRANGERS_MAX = 64;
 const TOO_MANY_STRANGERS = "too many have said no hello";
 /** Peers that are connected. */
 const PEERS_MAX = 256;
-/** Those of which nobody has said where they listen, without TLS: whoever calls can make them up. */
+/** The most peers without a known address, without TLS. Any caller can invent such peers. */
 const UNKNOWN_PEERS_MAX = 8;
 /** What such peers may hold of unfinished messages, beside one of the largest size. In bytes. */
 const UNKNOWN_BYTES = 1024 * 1024;

@@ -35,7 +35,7 @@ export class Outbox {
     return this.#bytes;
   }
 
-  /** How many frames wait, the one included of which a part was taken. */
+  /** The number of frames that wait. A frame that was taken in part counts. */
   get length(): number {
     return this.#frames.length - this.#head;
   }
@@ -93,7 +93,7 @@ export class Outbox {
   }
 }
 
-/** What a frame holds in memory: the whole of its buffer, of which an encoder may have reserved far more than it used. */
+/** The memory of a frame: its whole buffer. An encoder may have reserved far more than it used. */
 function bytesHeld(frame: Uint8Array): number {
   return frame.buffer.byteLength + FRAME_OVERHEAD_BYTES;
 }

@@ -36,8 +36,8 @@ import type { RaftTransport, Receive } from "./transport.ts";
  * must name the same cluster, and messages are taken only from the node that the caller said to be. If {@link TcpTransport.start} is given the log's identity, two
  * nodes whose logs belong to different clusters refuse each other, whatever their clusters' names, and the receiver is told
  * which log a message comes from. At most 256 peers
- * can be connected to a node at once; without `tls`, at most 8 of which nobody has said where they listen. In Deno it
- * takes `--allow-net`.
+ * can be connected to a node at once; without `tls`, at most 8 of them can have no known address. In Deno, it needs
+ * `--allow-net`.
  *
  * @example Two nodes on the loopback.
  * ```ts
@@ -93,7 +93,7 @@ export class TcpTransport implements RaftTransport {
    *
    * @param receive Told each message, and with `identity`, which log it comes from.
    * @param identity The identity of the node's log, `() => log.identity`, asked for whenever a connection is made, and from
-   * time to time. Peers are told, and a peer of which the log belongs to another cluster is refused.
+   * time to time. Peers learn it, and a peer with a log of another cluster is refused.
    * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime
    *   refuses.
    * @throws {WalLogError} `CLOSED`, also if it is closed meanwhile; `INVALID_ARGUMENT` if it was started before, unless
