@@ -31,8 +31,8 @@ export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
  * @param header The header, without number and salt.
  * @param begun Called with the chosen number, even if creation fails later.
  * @returns The segment and its open file.
- * @throws {WalLogError} `NO_SPACE` if the disk is full or no file can be opened; the file is removed then. `CORRUPT` if no reader would accept
- * the header; nothing is written then.
+ * @throws {WalLogError} `NO_SPACE` if the disk is full or no file can be opened; the file is removed then. `CORRUPT` if
+ * no reader would accept the header; nothing is written then.
  */
 export function createSegment(
   fileSystem: FileSystem,

@@ -51,8 +51,8 @@ export class Rotation {
    * @param state The log's state.
    * @param runs The terms of its entries.
    * @returns The new segment.
-   * @throws {WalLogError} `NO_SPACE` if there is no space for the new segment, or no file can be opened; `CORRUPT` if no reader would accept its
-   * number or its LSN. The log is unchanged then.
+   * @throws {WalLogError} `NO_SPACE` if there is no space for the new segment, or no file can be opened; `CORRUPT` if no
+   * reader would accept its number or its LSN. The log is unchanged then.
    */
   begin(
     active: ActiveSegment,

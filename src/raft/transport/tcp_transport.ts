@@ -24,20 +24,22 @@ import type { TcpTransportOptions, TransportTls } from "./tcp_options.ts";
 import type { RaftTransport, Receive } from "./transport.ts";
 
 /**
- * Carries a node's messages over TCP. To each peer there is one connection, on which it sends, and from each peer there
- * is one, on which it receives. One that ends is made again, after a while that grows, or as soon as the peer calls.
+ * Carries a node's messages over TCP. A node sends to each peer on one connection, and receives from it on another one.
+ * When a connection ends, the node makes it again after a pause, or as soon as the peer calls. Pauses grow.
  *
- * What a connected peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that neither
- * takes nor answers anything for `timeout` loses its connection with all that waits. Messages to a peer that is not
- * connected are dropped. Raft sends again what matters.
+ * Messages wait while a connected peer does not take them, up to `maxQueueBytes`. Later ones are dropped. A peer that
+ * neither takes nor answers anything for `timeout` loses its connection and all messages that wait. Messages to a peer
+ * that is not connected are dropped. Raft repeats the ones that matter.
  *
- * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
- * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
- * must name the same cluster, and messages are taken only from the node that the caller said to be. If {@link TcpTransport.start} is given the log's identity, two
- * nodes whose logs belong to different clusters refuse each other, whatever their clusters' names, and the receiver is told
- * which log a message comes from. At most 256 peers
- * can be connected to a node at once; without `tls`, at most 8 of them can have no known address. In Deno, it needs
- * `--allow-net`.
+ * With `tls`, a node refuses callers without a certificate of the cluster's authority, before they can send anything. It
+ * sends nothing to a peer without such a certificate, or with that of another node. A caller must be the node that its
+ * certificate names. All nodes must name the same cluster. A node takes messages only from the node that the caller is.
+ *
+ * If {@link TcpTransport.start} gets the log's identity, nodes with logs of different clusters refuse each other, even if
+ * their clusters have the same name. The receiver then learns which log a message comes from.
+ *
+ * At most 256 peers can be connected to a node at once. Without `tls`, at most 8 of them can have no known address. In
+ * Deno, it needs `--allow-net`.
  *
  * @example Two nodes on the loopback.
  * ```ts
