@@ -28,6 +28,7 @@ describe("the options of a replica", () => {
         [{ id: 1 }, /ids must be bigints/],
         [{ maxUncommittedBytes: -1 }, /maxUncommittedBytes must be/],
         [{ peers: [[2n, "x"]] }, /an address must be HOST:PORT, found "x"/],
+        [{ transport, id: 2n, address: undefined, peers: [[1n, "a:1"]] }, /address is required with peers/],
         [{ transport }, /the transport is of node 2, and the replica is 1/],
         [{ transport: new MemoryTransport(1n, new MemoryNetwork()), tls: tlsOf("node-1") }, /tls is for the transport/],
         [{ onEvent: 1 }, /onEvent must be a function/],

@@ -91,7 +91,7 @@ export class Engine<R> {
       (message, origin) => this.#tell({ type: "message", message, origin }),
       () => this.#log.identity,
     );
-    for (const [id, address] of this.#options.peers) this.transport.setPeer?.(id, address);
+    for (const [id, address] of this.#options.peers) if (id !== this.node.id) this.transport.setPeer?.(id, address);
     this.#learnAddresses();
     this.#clock = setInterval(() => this.#tick(), this.#options.tickMilliseconds);
   }

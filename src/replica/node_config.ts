@@ -22,7 +22,13 @@ export function nodeConfig<R>(options: CheckedReplicaOptions<R>, send: (send: Se
   const { id, address, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
   const places = address === undefined ? [...peers] : [...peers, [id, address] as const];
   return {
-    ...{ id, joining, peers: joining ? [] : [...peers.keys()], maxSnapshotBytes, maxUncommittedBytes },
+    ...{
+      id,
+      joining,
+      peers: joining ? [] : [...peers.keys()].filter((peer) => peer !== id),
+      maxSnapshotBytes,
+      maxUncommittedBytes,
+    },
     ...{
       checkQuorum: true,
       noOp: true,

@@ -29,20 +29,24 @@ export interface ReplicaOptions<R> {
   readonly folder: string;
   /** This replica: an unsigned 64-bit number that no other replica of the cluster has had. */
   readonly id: NodeId;
-  /** The address at which the other replicas reach this one. Required without `transport`. */
+  /** The address at which the other replicas reach this one. Default: the one in `peers`. */
   readonly address?: AddressLike;
   /** The address on which it listens, if that is not `address`: for example `"0.0.0.0:7001"`. */
   readonly listen?: AddressLike;
   /**
-   * The other initial members and their addresses. They count only until the log has the members and their addresses. A
-   * replica that joins needs the address of the leader. Default: none.
+   * The initial members and their addresses, with or without this replica. They count only until the log has the members
+   * and their addresses. All initial members must name the same members and addresses: the id of the cluster is derived
+   * from them. A replica that joins needs the address of the leader. Default: none.
    */
   readonly peers?: Iterable<readonly [NodeId, AddressLike]>;
   /** The state of the service. */
   readonly stateMachine: StateMachine<R>;
   /** Whether the replica joins an existing cluster: see `Replica.addMember`. Default: no. */
   readonly joining?: boolean;
-  /** The name of the cluster, the same for all replicas. Not a secret. Default: `"wallog"`. */
+  /**
+   * The name of the cluster, the same for all replicas. Not a secret. It is a part of the id of a new cluster, so it
+   * distinguishes clusters whose members have the same ids and addresses. Default: `"wallog"`.
+   */
   readonly cluster?: string;
   /** Certificates. Without them, anyone who can reach the port can pose as a replica. */
   readonly tls?: TransportTls;
@@ -79,6 +83,7 @@ export interface CheckedReplicaOptions<R> {
   readonly id: NodeId;
   readonly address: Address | undefined;
   readonly listen: Address | undefined;
+  /** With this replica, if the application has named it. */
   readonly peers: ReadonlyMap<NodeId, Address>;
   readonly stateMachine: StateMachine<R>;
   readonly joining: boolean;
@@ -109,13 +114,15 @@ const LOCK_TIMEOUT_MS = 5000;
  */
 export function checkReplicaOptions<R>(options: ReplicaOptions<R>): CheckedReplicaOptions<R> {
   if (typeof options !== "object" || options === null) throw invalid("expected options");
-  const { address, listen = address, peers = [], transport, tls, log = {} } = options;
+  const { transport, tls, log = {} } = options;
+  const peers = new Map([...options.peers ?? []].map(([id, peer]) => [id, toAddress(peer)] as const));
+  const address = options.address === undefined ? peers.get(options.id) : toAddress(options.address);
   const checked: CheckedReplicaOptions<R> = {
     folder: options.folder,
     id: options.id,
-    address: address === undefined ? undefined : toAddress(address),
-    listen: listen === undefined ? undefined : toAddress(listen),
-    peers: new Map([...peers].map(([id, peer]) => [id, toAddress(peer)] as const).filter(([id]) => id !== options.id)),
+    address,
+    listen: options.listen === undefined ? address : toAddress(options.listen),
+    peers,
     stateMachine: options.stateMachine,
     joining: options.joining ?? false,
     cluster: options.cluster ?? "wallog",
@@ -137,6 +144,7 @@ export function checkReplicaOptions<R>(options: ReplicaOptions<R>): CheckedRepli
   requireNumber("snapshotBytes", checked.snapshotBytes, 1, Number.MAX_SAFE_INTEGER);
   if (typeof checked.onEvent !== "function") throw invalid("onEvent must be a function");
   if (transport === undefined && checked.address === undefined) throw invalid("address is required without transport");
+  if (checked.address === undefined && checked.peers.size > 0) throw invalid("address is required with peers");
   if (transport !== undefined && tls !== undefined) {
     throw invalid("tls is for the transport that the replica makes itself");
   }

@@ -14,6 +14,7 @@ import { type CommandId, encodeCommand } from "./command.ts";
 import { Engine } from "./engine.ts";
 import { attempt, cancelled, isRefusal, notLeader, type Outcome, refusal, ReplicaError } from "./errors.ts";
 import type { ReplicaEvent } from "./events.ts";
+import { foundCluster } from "./founding.ts";
 import { successorOf } from "./node_config.ts";
 import {
   type AddressLike,
@@ -93,6 +94,7 @@ export class Replica<R> {
     const log = await WalLog.open(checked.folder, { ...checked.log, onDamage: "keep" });
     let transport: ReplicaTransport | undefined;
     try {
+      foundCluster(log, checked);
       let emit: (event: ReplicaEvent) => void = () => {};
       transport = checked.transport ?? tcpTransport(checked, (event) => emit(event));
       const engine = new Engine(checked, log, transport);

@@ -4,12 +4,37 @@ import type { Mutant } from "./mutant.ts";
 
 const CONDITIONS = "src/replica/conditions.ts";
 const ENGINE = "src/replica/engine.ts";
+const FOUNDING = "src/replica/founding.ts";
 const REPLICA = "src/replica/replica.ts";
 const SNAPSHOT_DATA = "src/replica/snapshot_data.ts";
 const SNAPSHOTS = "src/replica/snapshots.ts";
 
 /** The mutants. */
 export const REPLICA_MUTANTS: readonly Mutant[] = [
+  {
+    name: "replica: a new cluster has no id",
+    file: REPLICA,
+    edits: [["      foundCluster(log, checked);\n", ""]],
+    dies: "replica_founding_test",
+  },
+  {
+    name: "replica: one that joins founds a cluster of its own",
+    file: FOUNDING,
+    edits: [["isNew && !options.joining", "isNew"]],
+    dies: "replica_founding_test",
+  },
+  {
+    name: "replica: a new id replaces the one that the log has",
+    file: FOUNDING,
+    edits: [["log.identity.cluster === undefined && log.lastIndex === 0", "true"]],
+    dies: "replica_founding_test",
+  },
+  {
+    name: "replica: the id of a new cluster depends on the order of its members",
+    file: FOUNDING,
+    edits: [[".sort(([a], [b]) => a < b ? -1 : 1)", ""]],
+    dies: "replica_founding_test",
+  },
   {
     name: "replica: a snapshot is of a later index than its state",
     file: SNAPSHOTS,
