@@ -5,6 +5,7 @@
  *     deno task bench:archive                               a log of 256 MiB, in a folder as the store
  *     deno task bench:archive --store s3://bucket/prefix    in S3; see docs/CLI.md for its environment variables
  *     deno task bench:archive --mib 2048 --rounds 5 --folder /data
+ *     deno task bench:archive --record                      into docs/BENCHMARKS.md, beside other runtimes
  *
  * The sides take turns. A ratio is the median of the ratios of the rounds, with the lowest and the highest. The
  * archive's side includes all that it promises: checksums of all frames, and the proof that no other archiver has taken
@@ -22,8 +23,12 @@ import { parseArgs } from "node:util";
 import { WalLog } from "../mod.ts";
 import { archive, type ObjectBody, type ObjectStore, restore } from "../src/archive/mod.ts";
 import { storeOf } from "../src/cli/object_store.ts";
+import { lookAtMachine } from "./machine.ts";
+import { type Figure, figure, showRun } from "./part_report.ts";
+import { recordRun } from "./render.ts";
 import { ratios, summarize } from "./statistics.ts";
 import { MIB } from "./units.ts";
+import { versionText } from "./workspace.ts";
 
 const ENTRY_BYTES = 1024;
 const BATCH = 64;
@@ -37,6 +42,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     folder: { type: "string", default: tmpdir() },
     store: { type: "string" },
+    record: { type: "boolean", default: false },
   },
 });
 const [mib, rounds] = [values.mib, values.rounds].map(Number) as [
@@ -48,6 +54,8 @@ if (![mib, rounds].every((value) => value >= 1)) {
 }
 
 const folder = fs.mkdtempSync(join(values.folder, "wallog-archive-"));
+const machine = lookAtMachine(folder);
+const storeName = values.store === undefined ? "a folder" : "S3";
 const command = new Uint8Array(ENTRY_BYTES).fill(7);
 let stores = 0;
 
@@ -179,19 +187,23 @@ async function commits(): Promise<{ alone: number[]; beside: number[] }> {
   return found;
 }
 
-function ratio(
-  title: string,
-  above: readonly number[],
-  below: readonly number[],
-  show: (value: number) => string,
-): void {
-  const { median, min, max } = summarize(
-    ratios(above, below),
-  );
-  const [a, b] = [above, below].map((all) => show(summarize(all).median));
-  console.log(
-    `${title.padEnd(44)} ${median.toFixed(2)}x  (${min.toFixed(2)}x to ${max.toFixed(2)}x)  ${a}, ${b}`,
-  );
+/** The figures of all transfers. */
+function transferFigures(all: readonly Times[]): Figure[] {
+  const times = (key: keyof Times) => all.map((round) => round[key]);
+  const speed = (name: string, key: keyof Times) => figure(name, "mibPerSecond", times(key).map((time) => mib / time));
+  return [
+    speed("plain upload", "uploading"),
+    speed("archiving", "archiving"),
+    figure("archiving / plain upload, time", "ratio", ratios(times("archiving"), times("uploading")), "at most 1.20x"),
+    speed("plain download", "downloading"),
+    speed("restoring, verified", "restoring"),
+    figure(
+      "restoring / plain download, time",
+      "ratio",
+      ratios(times("restoring"), times("downloading")),
+      "at most 1.20x",
+    ),
+  ];
 }
 
 try {
@@ -207,30 +219,20 @@ try {
   for (let round = 0; round < rounds; round++) {
     all.push(await transfer(source, log));
   }
-  console.log(
-    `A log of ${mib} MiB, entries of 1 KiB; ${rounds} rounds; ${values.store ?? "a folder as the store"}`,
-  );
-  const speed = (time: number) => `${(mib / time).toFixed(0)} MiB/s`;
-  const times = (key: keyof Times) => all.map((round) => round[key]);
-  ratio(
-    "archiving / plain upload, time",
-    times("archiving"),
-    times("uploading"),
-    speed,
-  );
-  ratio(
-    "restoring / plain download, time",
-    times("restoring"),
-    times("downloading"),
-    speed,
-  );
   const { alone, beside } = await commits();
-  ratio(
-    "commit beside an archiver / alone, time",
-    beside,
-    alone,
-    (time) => `${time.toFixed(0)} us`,
-  );
+  const inSeconds = (microseconds: readonly number[]) => microseconds.map((one) => one / 1e6);
+  const run = {
+    ...{ runtime: versionText(), machine },
+    work: `A log of ${mib} MiB, with entries of 1 KiB. The store is ${storeName}. ${rounds} rounds.`,
+    figures: [
+      ...transferFigures(all),
+      figure("commit alone", "seconds", inSeconds(alone)),
+      figure("commit beside an archiver", "seconds", inSeconds(beside)),
+      figure("commit beside an archiver / alone, time", "ratio", ratios(beside, alone), "at most 1.05x"),
+    ],
+  };
+  showRun(run);
+  if (values.record) recordRun("archive", run);
 } finally {
   fs.rmSync(folder, { recursive: true, force: true });
 }

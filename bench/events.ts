@@ -4,16 +4,20 @@
  *
  *     deno task bench:events                      in Deno; node bench/events.ts, bun bench/events.ts
  *     deno task bench:events --events 100000 --appends 10000 --rounds 3 --folder /data
+ *     deno task bench:events --record             into docs/BENCHMARKS.md, beside other runtimes
  *
  * @module
  */
 
-import { bold } from "../src/cli/terminal.ts";
 import { WalLog } from "../mod.ts";
 import { EventLog } from "../src/events/mod.ts";
-import { benchmark, runningRuntime } from "./command.ts";
+import { benchmark } from "./command.ts";
 import { type Deposit, depositOf } from "./deposit.ts";
-import { ratios, summarize } from "./statistics.ts";
+import { lookAtMachine } from "./machine.ts";
+import { type Figure, figure, showRun } from "./part_report.ts";
+import { recordRun } from "./render.ts";
+import { ratios } from "./statistics.ts";
+import { versionText } from "./workspace.ts";
 
 const PRODUCERS = 64;
 const BATCH = 1000;
@@ -103,28 +107,21 @@ function replayRound(
   return [parse, decode, replay];
 }
 
-/** A line of the report: the median, the least and the most. */
-function report(what: string, numbers: readonly number[], digits: number, target = ""): void {
-  const { median, min, max } = summarize(numbers);
-  console.log(
-    `  ${what.padEnd(42)}${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})${target}`,
-  );
-}
-
 /** One of the figures of each round. */
 const side = (rounds: readonly (readonly number[])[], nth: number): number[] => rounds.map((round) => round[nth]!);
 
-async function compareAppends(folder: string, rounds: number, appends: number): Promise<void> {
+async function compareAppends(folder: string, rounds: number, appends: number): Promise<Figure[]> {
   const rates: (readonly [number, number])[] = [];
   for (let round = 0; round < rounds; round++) rates.push(await appendRound(folder, appends));
   const [wal, events] = [side(rates, 0), side(rates, 1)];
-  console.log(`append by ${PRODUCERS} producers, ${appends} times; events a second`);
-  report("WalLog, bytes that are encoded already", wal, 0);
-  report("EventLog, objects", events, 0);
-  report("EventLog / WalLog", ratios(events, wal), 2, "; target: 0.80 or more");
+  return [
+    figure(`WalLog, ${PRODUCERS} producers`, "perSecond", wal),
+    figure(`EventLog, ${PRODUCERS} producers`, "perSecond", events),
+    figure("EventLog / WalLog", "ratio", ratios(events, wal), "at least 0.80x"),
+  ];
 }
 
-async function compareReplays(folder: string, rounds: number, count: number): Promise<void> {
+async function compareReplays(folder: string, rounds: number, count: number): Promise<Figure[]> {
   const log = await EventLog.open<Deposit>(`${folder}/replayed`);
   for (let nth = 0; nth < count; nth += BATCH) {
     await log.appendAll(Array.from({ length: Math.min(BATCH, count - nth) }, (_, i) => depositOf(nth + i)));
@@ -132,17 +129,35 @@ async function compareReplays(folder: string, rounds: number, count: number): Pr
   const times = Array.from({ length: rounds }, () => replayRound(log, count));
   await log.close();
   const [parse, decode, replay] = [side(times, 0), side(times, 1), side(times, 2)];
-  console.log(`replay of ${count} events of ${JSON.stringify(depositOf(count)).length} bytes; milliseconds`);
-  report("JSON.parse of strings", parse, 0);
-  report("TextDecoder and JSON.parse of bytes", decode, 0);
-  report("EventLog.iterate", replay, 0);
-  report("iterate / JSON.parse of strings", ratios(replay, parse), 2, "; target: 1.30 or less");
-  report("iterate / TextDecoder and JSON.parse", ratios(replay, decode), 2);
+  const inSeconds = (milliseconds: readonly number[]) => milliseconds.map((one) => one / 1000);
+  return [
+    figure("JSON.parse of strings", "seconds", inSeconds(parse)),
+    figure("TextDecoder and JSON.parse of bytes", "seconds", inSeconds(decode)),
+    figure("EventLog.iterate", "seconds", inSeconds(replay)),
+    figure("iterate / JSON.parse of strings", "ratio", ratios(replay, parse), "at most 1.30x"),
+    figure("iterate / TextDecoder and JSON.parse", "ratio", ratios(replay, decode)),
+  ];
 }
 
-await benchmark({ events: "1000000", appends: "30000", rounds: "5" }, async ({ workspace, options }) => {
-  const rounds = Number(options.rounds);
-  console.log(bold(`${runningRuntime()}, ${rounds} rounds; medians, with the least and the most`));
-  await compareAppends(workspace.path, rounds, Number(options.appends));
-  await compareReplays(workspace.path, rounds, Number(options.events));
+const DEFAULTS = { events: "1000000", appends: "30000", rounds: "5", record: false };
+
+await benchmark(DEFAULTS, async ({ workspace, options }) => {
+  const [rounds, appends, events] = [options.rounds, options.appends, options.events].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const bytes = JSON.stringify(depositOf(events)).length;
+  const machine = lookAtMachine(workspace.path);
+  const run = {
+    ...{ runtime: versionText(), machine },
+    work: `${appends.toLocaleString("en")} events are appended as objects, and as encoded bytes to a \`WalLog\`. ` +
+      `${events.toLocaleString("en")} JSON events of ${bytes} bytes are replayed. ${rounds} rounds.`,
+    figures: [
+      ...await compareAppends(workspace.path, rounds, appends),
+      ...await compareReplays(workspace.path, rounds, events),
+    ],
+  };
+  showRun(run);
+  if (options.record) recordRun("events", run);
 });

@@ -6,8 +6,10 @@
 
 import { barChart, type BarGroup } from "./charts/bars.ts";
 import { type ClusterResult, clusterSection } from "./cluster_report.ts";
+import { glanceSection } from "./glance.ts";
 import { growthSection } from "./growth_report.ts";
 import type { GrowthResult } from "./growth_report.ts";
+import { PART_TITLES, type PartKind, type PartResult, partSection } from "./part_report.ts";
 import { type BenchResult, type CaseResult, type Metric, METRICS, type SideResult } from "./results.ts";
 import { type SoakResult, soakSection } from "./soak_report.ts";
 import { STORES } from "./stores/all.ts";
@@ -21,7 +23,7 @@ export interface Page {
 }
 
 /** The recorded results. The page states which ones are missing. */
-export interface Recorded {
+export interface Recorded extends Partial<Record<PartKind, PartResult>> {
   readonly bench?: BenchResult;
   readonly growth?: GrowthResult;
   readonly soak?: SoakResult;
@@ -37,7 +39,9 @@ const CHARTED_SIDES_MIN = 3;
  * @param recorded The results.
  * @param chartFolder The folder of the charts, relative to the page.
  */
-export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFolder: string): Page {
+export function renderPage(recorded: Recorded, chartFolder: string): Page {
+  const { bench, growth, soak, cluster } = recorded;
+  const parts = (Object.keys(PART_TITLES) as PartKind[]).map((kind) => recorded[kind]);
   const charts = new Map<string, string>();
   const chart = (name: string, svg: string, title: string): string => {
     charts.set(`${name}.svg`, svg);
@@ -59,12 +63,15 @@ export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFold
     "deno task bench:growth           # how cost grows with the size of the log and of its entries",
     "deno task bench:soak --minutes 60",
     "deno task bench:cluster          # writes to three replicas, by 1, 64 and 256 clients",
+    "deno task bench:events           # an event log; also bench:replica and bench:archive",
     "```",
     "",
+    ...glanceSection(recorded),
     ...(bench === undefined ? ["No run of the cases is recorded yet."] : benchSection(bench, chart)),
     "",
     ...(growth === undefined ? [] : growthSection(growth, chart)),
     ...(soak === undefined ? [] : soakSection(soak, chart)),
+    ...parts.flatMap((part) => part === undefined ? [] : partSection(part)),
     ...(cluster === undefined ? [] : clusterSection(cluster)),
   ];
   return { markdown: lines.join("\n").trimEnd() + "\n", charts };

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import type { ClusterResult } from "./cluster_report.ts";
 import type { GrowthResult } from "./growth_report.ts";
 import { type Recorded, renderPage } from "./markdown.ts";
+import { PART_TITLES, type PartKind, type PartResult, type PartRun, withRun } from "./part_report.ts";
 import type { BenchResult } from "./results.ts";
 import type { SoakResult } from "./soak_report.ts";
 
@@ -31,7 +32,7 @@ const CHARTS = "benchmarks";
  * @returns The written files, without the charts.
  */
 export function record(
-  result: BenchResult | GrowthResult | SoakResult | ClusterResult,
+  result: BenchResult | GrowthResult | SoakResult | ClusterResult | PartResult,
   output: string | undefined,
 ): string[] {
   const folder = output ?? RESULTS;
@@ -39,6 +40,17 @@ export function record(
   const path = join(folder, `${result.kind}.json`);
   writeFileSync(path, JSON.stringify(result, null, 2) + "\n");
   return [path, render(folder, output ?? DOCUMENTATION)];
+}
+
+/**
+ * Records the run of a part beside its runs in other runtimes, and renders the page again.
+ *
+ * @param kind The part.
+ * @param run The run.
+ * @returns The written files.
+ */
+export function recordRun(kind: PartKind, run: PartRun): string[] {
+  return record(withRun(readRecorded(RESULTS)[kind], kind, run), undefined);
 }
 
 /**
@@ -64,7 +76,7 @@ export function render(from: string, to: string): string {
 /** Reads the recorded results in a folder. */
 export function readRecorded(folder: string): Recorded {
   const recorded: Record<string, unknown> = {};
-  for (const kind of ["bench", "growth", "soak", "cluster"]) {
+  for (const kind of ["bench", "growth", "soak", "cluster", ...Object.keys(PART_TITLES)]) {
     try {
       recorded[kind] = JSON.parse(readFileSync(join(folder, `${kind}.json`), "utf8"));
     } catch (error) {

@@ -4,6 +4,7 @@
  *
  *     deno task bench:replica                    by 1, 64 and 256 callers at a time, and by 256 of a follower
  *     node bench/replica.ts --seconds 3 --rounds 5 --bytes 128 --folder /data
+ *     node bench/replica.ts --record             into docs/BENCHMARKS.md, beside other runtimes
  *
  * Each caller proposes its next command when the one before is answered. The result is the median of the rounds, with the
  * lowest and the highest.
@@ -18,7 +19,10 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { MemoryNetwork, MemoryTransport } from "../src/raft/mod.ts";
 import { Replica, type StateMachine } from "../src/replica/mod.ts";
-import { summarize } from "./statistics.ts";
+import { lookAtMachine } from "./machine.ts";
+import { figure, showRun } from "./part_report.ts";
+import { recordRun } from "./render.ts";
+import { versionText } from "./workspace.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +30,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     bytes: { type: "string", default: "128" },
     folder: { type: "string", default: tmpdir() },
+    record: { type: "boolean", default: false },
   },
 });
 const [seconds, rounds, bytes] = [values.seconds, values.rounds, values.bytes].map(Number) as [number, number, number];
@@ -84,7 +89,12 @@ async function measure(replica: Replica<number>, callers: number): Promise<numbe
   return answered / (performance.now() - begun) * 1000;
 }
 
+function targetOf(callers: number, at: string): string | undefined {
+  return callers === 256 && at === "leader" ? "at least 40 k/s" : undefined;
+}
+
 const folder = mkdtempSync(join(values.folder, "wallog-replica-"));
+const machine = lookAtMachine(folder);
 try {
   const replicas = await start(folder);
   const leader = replicas.find(({ isLeader }) => isLeader)!;
@@ -96,15 +106,17 @@ try {
       samples.get(one)!.push(await measure(one.at === "leader" ? leader : follower, one.callers));
     }
   }
-  const show = (value: number) => Math.round(value).toLocaleString("en");
-  console.log(`Commands of ${bytes} bytes a second, applied by three replicas; ${rounds} rounds of ${seconds} s`);
-  for (const [{ callers, at }, found] of samples) {
-    const { median, min, max } = summarize(found);
-    console.log(
-      `${String(callers).padStart(4)} callers of the ${at.padEnd(8)} ${show(median).padStart(8)}` +
-        `   (${show(min)} to ${show(max)})`,
-    );
-  }
+  const run = {
+    ...{ runtime: versionText(), machine },
+    work:
+      `Commands of ${bytes} bytes, applied by three replicas that pass messages in memory, each with a log on the ` +
+      `disk. Each caller waits for its answer before its next command. ${rounds} rounds of ${seconds} s.`,
+    figures: [...samples].map(([{ callers, at }, found]) => {
+      return figure(`${callers} callers of the ${at}`, "perSecond", found, targetOf(callers, at));
+    }),
+  };
+  showRun(run);
+  if (values.record) recordRun("replica", run);
   await Promise.all(replicas.map((replica) => replica.close()));
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -144,3 +144,10 @@ export class Workspace {
     });
   }
 }
+
+/** The running runtime and its version, such as "Node 24.21.0". */
+export function versionText(): string {
+  const { deno, bun, node } = process.versions as Record<string, string | undefined>;
+  if (deno !== undefined) return `Deno ${deno}`;
+  return bun === undefined ? `Node ${node}` : `Bun ${bun}`;
+}
