@@ -61,7 +61,16 @@ export type { ReadableLog } from "./src/api/readable_log.ts";
 export type { Retention, RetentionState } from "./src/api/retention.ts";
 export type { BackupOptions, BackupReport } from "./src/maintain/backup.ts";
 export type { ScrubOptions, ScrubReport } from "./src/maintain/scrub.ts";
-export type { File, FileLock, FileSystem, LockHolder, OpenMode, ThreadFiles, Threads } from "./src/io/file_system.ts";
+export type {
+  File,
+  FileLock,
+  FileSystem,
+  FolderStatus,
+  LockHolder,
+  OpenMode,
+  ThreadFiles,
+  Threads,
+} from "./src/io/file_system.ts";
 export type {
   CompactOptions,
   EntriesOptions,

@@ -194,7 +194,7 @@ describe("the newest segment, replaced when the log is opened", () => {
     first.syncSync();
     const before = segmentsOf(disk).at(-1)!;
     // A writer whose LOCK was moved away and back, and whose files have other names in a copy with hard links.
-    const unlocked = { ...fileSystem, lock: () => ({ check: () => {}, release: () => {} }) };
+    const unlocked = { ...fileSystem, lock: () => ({ check: () => undefined, release: () => {} }) };
     const second = WalLog.openSync(FOLDER, { fileSystem: unlocked, segmentBytes: SEGMENT_BYTES });
     assert.equal(second.lastIndex, 14);
     assert(!segmentsOf(disk).includes(before));

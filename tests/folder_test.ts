@@ -246,6 +246,7 @@ describe("a writer that has lost its lock", () => {
     let isHeld = true;
     const check = () => {
       if (!isHeld) throw gone;
+      return undefined;
     };
     const fileSystem = guard(watched, { check, release: () => {} }, 0o600);
     const path = `${MemoryDisk.PATH}/file`;

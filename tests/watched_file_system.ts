@@ -127,7 +127,7 @@ export class WatchedFileSystem implements FileSystem {
         await this.gate(this.#note("syncAsync", path));
         return file.syncAsync();
       },
-      requireNamed: () => file.requireNamed?.(),
+      requireNamed: (folder) => file.requireNamed?.(folder),
       close: () => {
         this.openFiles--;
         file.close();

@@ -49,9 +49,10 @@ export interface File {
    * Checks that the file still has its name, and that the writer still holds the lock. Omitted by a file system in
    * which neither can change.
    *
+   * @param folder The status of the folder, if it was just taken.
    * @throws {WalLogError} `LOCK_LOST` if the file, the folder or the lock file was moved, deleted or replaced.
    */
-  requireNamed?(): void;
+  requireNamed?(folder?: FolderStatus): void;
   /** Closes the file. */
   close(): void;
 }
@@ -62,14 +63,27 @@ export interface File {
  */
 export type OpenMode = "read" | "write" | "create";
 
+/** The status of a folder. The times change when a file in it is created, deleted, renamed or replaced. */
+export interface FolderStatus {
+  /** The device. */
+  readonly dev: bigint;
+  /** The number of the folder on the device. */
+  readonly ino: bigint;
+  /** The time of modification, in nanoseconds. */
+  readonly mtimeNs: bigint;
+  /** The time of the last change, in nanoseconds. */
+  readonly ctimeNs: bigint;
+}
+
 /** A held lock. */
 export interface FileLock {
   /**
    * Checks that the lock still protects the folder.
    *
+   * @returns The status of the folder, so that nobody needs to take it again; `undefined` if the file system has none.
    * @throws {WalLogError} `LOCK_LOST` if the folder or the lock file was moved, deleted or replaced.
    */
-  check(): void;
+  check(): FolderStatus | undefined;
   /** Releases the lock. */
   release(): void;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type fs from "node:fs";
+import type { FolderStatus } from "./file_system.ts";
 
 const SECOND_NS = 1_000_000_000n;
 /** The clock that file systems take their times from has ticks of up to 16 ms, on Windows. */
@@ -21,7 +21,7 @@ const SETTLED_COARSE_NS = 3n * SECOND_NS;
  */
 export class FolderNames {
   /** Programs can set the time of modification back, but not that of the last change. So both are compared. */
-  private seen: fs.BigIntStats | undefined;
+  private seen: FolderStatus | undefined;
 
   /**
    * Whether no name has changed since the last check.
@@ -29,7 +29,7 @@ export class FolderNames {
    * @param folder The folder's status.
    * @returns `false` if a name may have changed.
    */
-  areUnchanged({ dev, ino, mtimeNs, ctimeNs }: fs.BigIntStats): boolean {
+  areUnchanged({ dev, ino, mtimeNs, ctimeNs }: FolderStatus): boolean {
     const { seen } = this;
     return seen !== undefined && ino === seen.ino && dev === seen.dev && mtimeNs === seen.mtimeNs &&
       ctimeNs === seen.ctimeNs;
@@ -40,7 +40,7 @@ export class FolderNames {
    *
    * @param folder The folder's status, taken before the check.
    */
-  checked(folder: fs.BigIntStats): void {
+  checked(folder: FolderStatus): void {
     const ageNs = BigInt(Date.now()) * 1_000_000n - folder.mtimeNs;
     const isSettled = ageNs > (folder.mtimeNs % SECOND_NS === 0n ? SETTLED_COARSE_NS : SETTLED_NS);
     this.seen = isSettled ? folder : undefined;

@@ -59,8 +59,8 @@ export function guard(fileSystem: FileSystem, lock: FileLock, permissions: numbe
 
 function guardFile(file: File, lock: FileLock): File {
   const check = () => {
-    lock.check();
-    file.requireNamed?.();
+    const folder = lock.check();
+    file.requireNamed?.(folder);
   };
   return {
     ...delegateToFile(file),

@@ -21,7 +21,7 @@ import fs from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { WalLogError } from "../api/errors.ts";
-import type { FileLock, LockHolder } from "./file_system.ts";
+import type { FileLock, FolderStatus, LockHolder } from "./file_system.ts";
 import { errorCode } from "./full.ts";
 import { FolderNames } from "./folder_names.ts";
 import { adoptOwner, FILE_PERMISSIONS, isSameFile, look, requireRegular } from "./node_file.ts";
@@ -112,16 +112,19 @@ class HeldLock implements FileLock {
     held.set(keyOf(file), database);
   }
 
-  check(): void {
+  check(): FolderStatus {
     const { path, folder } = this;
     const home = fs.statSync(folder, { bigint: true, throwIfNoEntry: false });
     if (home === undefined || !isSameFile(this.home, home)) {
       const found = home === undefined ? "moved or deleted" : "replaced by another folder";
       throw lost(folder, `the folder was ${found}`);
     }
-    if (this.names.areUnchanged(home)) return;
+    if (this.names.areUnchanged(home)) return home;
     const file = look(path);
-    if (isSameFile(this.file, file)) return this.names.checked(home);
+    if (isSameFile(this.file, file)) {
+      this.names.checked(home);
+      return home;
+    }
     const found = file === undefined ? "deleted" : "replaced";
     throw lost(folder, `its LOCK was ${found}, so another writer may have the log open`);
   }

@@ -11,7 +11,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { WalLogError } from "../api/errors.ts";
-import type { File, OpenMode } from "./file_system.ts";
+import type { File, FolderStatus, OpenMode } from "./file_system.ts";
 import { FolderNames } from "./folder_names.ts";
 
 /** Default permission bits of a file: only the owner may read and write it. */
@@ -179,10 +179,10 @@ export class NodeFile implements File {
     );
   }
 
-  requireNamed(): void {
+  requireNamed(status?: FolderStatus): void {
     // Since Linux 6.13, the next write after a look at the file changes its time in the journal, and the flush after
     // that takes almost twice as long. So the file is looked at only if the folder has changed.
-    const folder = fs.statSync(dirname(this.path), { bigint: true, throwIfNoEntry: false });
+    const folder = status ?? fs.statSync(dirname(this.path), { bigint: true, throwIfNoEntry: false });
     if (folder !== undefined && this.names.areUnchanged(folder)) return;
     if (folder === undefined || !isSameFile(this.identity, look(this.path))) throw replaced(this.path);
     this.names.checked(folder);

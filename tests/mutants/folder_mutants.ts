@@ -38,13 +38,13 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   {
     name: "the lock is not checked with a flush",
     file: GUARD,
-    edits: [["lock.check();\n    file.requireNamed?.();", "file.requireNamed?.();"]],
+    edits: [["const folder = lock.check();\n    file.requireNamed?.(folder);", "file.requireNamed?.();"]],
     dies: "folder_test",
   },
   {
     name: "a flush does not notice that the file lost its name",
     file: GUARD,
-    edits: [["file.requireNamed?.();", ""]],
+    edits: [["file.requireNamed?.(folder);", ""]],
     dies: "folder_test",
   },
   {
