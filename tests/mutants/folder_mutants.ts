@@ -74,7 +74,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   {
     name: "each flush looks at the lock",
     file: "src/io/lock.ts",
-    edits: [["if (this.names.areUnchanged(home)) return;", ""]],
+    edits: [["if (this.names.areUnchanged(home)) return home;", ""]],
     dies: "folder_names_test",
   },
   {
@@ -98,7 +98,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   {
     name: "the lock does not notice that LOCK is another one",
     file: LOCK,
-    edits: [["if (isSameFile(this.file, file)) return", "if (file !== undefined) return"]],
+    edits: [["if (isSameFile(this.file, file)) {", "if (file !== undefined) {"]],
     dies: "folder_test",
   },
   {
