@@ -68,7 +68,7 @@ export function adviseOn(finding: Finding): Advice {
     const resume = ["repair", finding.folder, "--resume"];
     return say(`${shown(resume)}, which completes the interrupted repair`, resume);
   }
-  // What a repair leaves holds its hard state: no file of it may be moved away.
+  // The files that a repair leaves hold the hard state, so none of them may be moved away.
   if (finding.isShortened) {
     const how = verdict === "corrupt" ? ", with an empty folder, because the log is still damaged" : "";
     return say(`${REJOIN}${how}: it had acknowledged the entries that were cut`);

@@ -1,5 +1,5 @@
 /**
- * `wal-log archive`: archives a log in an object store, and looks at archives.
+ * `wal-log archive`: archives a log in an object store, and lists and verifies archives.
  *
  * @module
  */
@@ -69,7 +69,7 @@ If two archivers of the same log run, the one that started later wins. The other
   },
 };
 
-/** Fails if a store is in the folder of the log that it is to outlive. */
+/** Fails if a store is in the folder of the log. It must outlive that folder. */
 function requireOutside(path: string, place: string): void {
   if (!place.startsWith("file:")) return;
   const [log, store] = [resolve(path), fileURLToPath(place)];

@@ -1,5 +1,5 @@
 /**
- * `wal-log bench`: how fast a log is recovered on this machine.
+ * `wal-log bench`: measures the speed of recovery on this machine.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import { bold, dim, grouped } from "./terminal.ts";
 import { sized } from "./text.ts";
 
 const MIB = 2 ** 20;
-/** What is appended at once. In bytes of commands. */
+/** The size of one append, in bytes of commands. */
 const BATCH_BYTES = 4 * MIB;
 const BATCH_ENTRIES_MAX = 16_384;
 const RUNS_DEFAULT = 5;
 const RUNS_MAX = 1000;
 
-/** What was measured. */
+/** The measurements. */
 interface Measured {
   readonly runtime: string;
   readonly entries: number;
   readonly entryBytes: number;
   /** Bytes of log that recovery read. */
   readonly bytes: number;
-  /** How long each recovery took. In seconds. */
+  /** The duration of each recovery, in seconds. */
   readonly seconds: readonly number[];
 }
 
@@ -101,7 +101,7 @@ async function recover(path: string, entryBytes: number, runs: number, signal: A
   let entries = 0;
   let bytes = 0;
   const line = progressLine("recovering", "runs");
-  // One more: the first is not warm.
+  // The first recovery only warms up.
   for (let run = 0; run <= runs; run++) {
     signal.throwIfAborted();
     const started = performance.now();

@@ -1,5 +1,5 @@
 /**
- * What a command is, and how its arguments are read.
+ * The definition of a command, and the parsing of its arguments.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { HardState, Index, Term } from "../api/types.ts";
 import type { Output } from "./output.ts";
 
-/** What the program ends with. */
+/** The exit codes of the program. */
 export const EXIT = {
   /** All is well. */
   clean: 0,
@@ -23,7 +23,7 @@ export const EXIT = {
   usage: 64,
   /** A bug in this program. */
   internal: 70,
-  /** Ended from the keyboard. */
+  /** Interrupted. */
   interrupted: 130,
 } as const;
 
@@ -31,14 +31,14 @@ export const EXIT = {
 export interface Option {
   readonly type: "string" | "boolean";
   readonly short?: string;
-  /** What the value stands for, in the help: `INDEX`. */
+  /** The placeholder for the value in the help: `INDEX`. */
   readonly value?: string;
   /** All values, if there are a few. */
   readonly choices?: readonly string[];
   readonly help: string;
 }
 
-/** A command's arguments, read. */
+/** The parsed arguments of a command. */
 export interface Arguments {
   /** The arguments without a name, as many as the command has {@link Command.operands}. */
   readonly operands: readonly string[];
@@ -46,7 +46,7 @@ export interface Arguments {
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
 }
 
-/** What a command runs with. */
+/** The arguments of a command, and its output. */
 export interface Context extends Arguments {
   /** Standard output; with `--json`, lines for people, which become part of the document. */
   readonly out: Output;
@@ -91,12 +91,12 @@ export const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
 export const JSON_OPTION: Option = { type: "boolean", help: "Print JSON, see docs/CLI.md" };
 
 /**
- * Reads a command's arguments.
+ * Parses a command's arguments.
  *
  * @param command The command.
- * @param args What stands behind its name.
- * @returns The arguments; `undefined` if help is wanted.
- * @throws {UsageError} If they make no sense.
+ * @param args The words after its name.
+ * @returns The arguments; `undefined` if help was requested.
+ * @throws {UsageError} If they are invalid.
  */
 export function readArguments(command: Command, args: readonly string[]): Arguments | undefined {
   const options = Object.fromEntries(
@@ -108,7 +108,7 @@ export function readArguments(command: Command, args: readonly string[]): Argume
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    // One line: what the runtimes add to it, they say each in their own way.
+    // Keep the first sentence. The runtimes add different hints after it.
     throw new UsageError((error as Error).message.split(/\.? To specify|\n/)[0]);
   }
   const { values, positionals } = parsed;
@@ -156,9 +156,9 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20,
  *
  * @param args The arguments.
  * @param name The option.
- * @param otherwise What it is if it was not given.
- * @param min The least that it can be.
- * @param max The most.
+ * @param otherwise The default.
+ * @param min The minimum.
+ * @param max The maximum.
  * @returns The number of bytes.
  */
 export function bytesOption(
@@ -183,7 +183,7 @@ export function bytesOption(
  *
  * @param args The arguments.
  * @param name The option.
- * @param choices The words; the first is what it is if it was not given.
+ * @param choices The words. The first one is the default.
  * @returns The word.
  */
 export function choiceOption<Choice extends string>(
@@ -195,10 +195,10 @@ export function choiceOption<Choice extends string>(
 }
 
 /**
- * One of a few words.
+ * Checks that a value is one of a few words.
  *
- * @param what What it is, for the message.
- * @param text What was given.
+ * @param what The name of the value, for the message.
+ * @param text The value.
  * @param choices The words.
  * @returns The word.
  */
@@ -213,17 +213,17 @@ export function choiceOf<Choice extends string>(
 }
 
 /**
- * What an error makes the program end with.
+ * The exit code for an error.
  *
- * @param error What was thrown.
- * @returns The code; `undefined` if it is no error that a command should meet.
+ * @param error The error.
+ * @returns The code; `undefined` for an unexpected error, which is a bug.
  */
 export function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof WalLogError) return error.code === "CORRUPT" ? EXIT.corrupt : EXIT.unreadable;
   // Deno's error for a missing permission, which its message names.
   if (error instanceof Error && error.name === "NotCapable") return EXIT.unreadable;
-  // The operating system's.
+  // An error of the operating system.
   if (error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error) {
     return EXIT.unreadable;
   }

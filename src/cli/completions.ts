@@ -11,7 +11,7 @@ const PROGRAM = "wal-log";
 /** The shells. */
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** What completes an argument: the names of folders, of all files, a few words, or nothing. */
+/** The completions of an argument: names of folders, names of files, a few words, or none. */
 type Completion = "folder" | "file" | "nothing" | readonly string[];
 
 /** An option of a command, for a script. */
@@ -19,7 +19,7 @@ interface OptionRow {
   readonly name: string;
   readonly short: string | undefined;
   readonly help: string;
-  /** What completes its value; `undefined` if it has none. */
+  /** The completions of its value; `undefined` if it has no value. */
   readonly value: Completion | undefined;
 }
 

@@ -10,7 +10,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { LogEntry } from "../api/types.ts";
 import { oneLine } from "./text.ts";
 
-/** How much of a decoder's message an error shows, in characters. */
+/** The length of the part of a decoder's message that an error shows, in characters. */
 const MESSAGE_LENGTH_MAX = 200;
 
 /** The end of a process. */

@@ -1,5 +1,5 @@
 /**
- * How `wal-log dump` writes entries.
+ * The formats in which `wal-log dump` prints entries.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { indexes, jsonText, preview, textOf, wholeText } from "./text.ts";
 /** Text or bytes for the output. */
 export type Written = string | Uint8Array;
 
-/** How entries are written. */
+/** A format of entries. */
 export interface Format {
   readonly isJson: boolean;
   entry(entry: LogEntry): Written | Promise<Written>;
-  /** What stands for a hole; `undefined` if nothing can. */
+  /** Formats a hole; `undefined` if the format has no way to show one. */
   hole(hole: Hole): string | undefined;
 }
 

@@ -84,7 +84,7 @@ async function importFromWalDb(
   return EXIT[result.verdict];
 }
 
-/** Says of a damaged source what can be done about it here. */
+/** Adds the possible next steps to the error of a damaged source. */
 function explain(error: unknown): never {
   const [place] = error instanceof WalLogError && error.code === "CORRUPT" ? error.damage : [];
   if (place === undefined) throw error;

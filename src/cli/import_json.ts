@@ -18,10 +18,10 @@ import { progressLine } from "./progress.ts";
 import { bytesOf, type Line, linesOf, NOT_JSON, parseEntry, type Place } from "./json_lines.ts";
 import { counted, hardStateText, oneLine } from "./text.ts";
 
-/** How many lines to check before others may run. */
+/** The number of lines to check before other tasks may run. */
 const LINES_AT_ONCE = 1024;
 
-/** What a file holds. */
+/** The result of checking a file. */
 interface Checked {
   readonly verdict: "clean" | "torn" | "corrupt";
   readonly entries: number;

@@ -11,12 +11,12 @@ import type { RecoveryReport } from "../api/report.ts";
 import { statOf } from "./aside.ts";
 import { LOCK_NAME, stateOfFiles } from "./log_files.ts";
 
-/** Where Linux lists the locks that processes hold. */
+/** The file in which Linux lists the locks that processes hold. */
 const LOCKS = "/proc/locks";
 /** The bytes of a database that SQLite locks. */
 const SQLITE_LOCKS_FROM = 0x4000_0000;
 const SQLITE_LOCKS_TO = SQLITE_LOCKS_FROM + 512;
-/** How long to wait for a writer to change something. In milliseconds. */
+/** The time to wait for a writer to change something, in milliseconds. */
 const CHANGE_MS = 40;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `wal-log info`: what a log is made of.
+ * `wal-log info`: the parts of a log.
  *
  * @module
  */
@@ -56,7 +56,7 @@ function* asText(found: Inspection): Generator<string> {
   const labelled = (label: string, text: string) => `  ${dim(label.padEnd(LABEL_COLUMNS))}${text}`;
   const verdict = { clean: green("clean"), torn: yellow("torn"), corrupt: red("corrupt") }[report.verdict];
   yield bold(oneLine(found.folder));
-  // Whether a damaged log was closed, nothing tells.
+  // Nothing shows whether a damaged log was closed.
   const closed = found.isInUse
     ? "; in use"
     : report.closed

@@ -1,5 +1,5 @@
 /**
- * A log looked at from outside: opened for reading only, damaged or not, beside a running writer too.
+ * Inspects a log: opens it read-only, damaged or not, also beside a running writer.
  *
  * @module
  */
@@ -24,20 +24,20 @@ import { stateOfFiles } from "./log_files.ts";
 import { progressLine } from "./progress.ts";
 import { counted, damageText } from "./text.ts";
 
-/** How often to look again at a log that changes meanwhile. */
+/** The most attempts to read a log that changes meanwhile. */
 const ATTEMPTS_MAX = 5;
 
 /** A segment of a log. */
 export interface SegmentView {
   readonly segment: Segment;
-  /** The size of its file, with what the writer has laid ahead of itself. In bytes. */
+  /** The size of its file in bytes, including preallocation. */
   readonly fileBytes: number;
-  /** How many entries it holds of the log, above the snapshot. */
+  /** The number of its entries above the snapshot. */
   readonly entries: number;
-  /** The first and the last of them; the one behind the other if there is none. */
+  /** The first and the last of these entries. If there are none, the first is the last plus 1. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
-  /** Where each term begins among those entries. */
+  /** The first index of each term among these entries. */
   readonly terms: readonly (readonly [Index, Term])[];
 }
 
@@ -50,11 +50,11 @@ export interface SnapshotView {
   readonly members: readonly NodeId[] | undefined;
 }
 
-/** A log as it was found. */
+/** The state of a log. */
 export interface Inspection {
-  /** Where it is. */
+  /** The path of its folder. */
   readonly folder: string;
-  /** What opening it gave: its index, its state, the report. */
+  /** The result of opening it: its index, its state, the report. */
   readonly opened: Opened;
   readonly segments: readonly SegmentView[];
   readonly snapshot: SnapshotView | undefined;
@@ -66,10 +66,10 @@ export interface Inspection {
 }
 
 /**
- * Looks at a log. Says how far it is on a terminal.
+ * Inspects a log, with a progress bar on a terminal.
  *
  * @param path The log's folder.
- * @returns What was found.
+ * @returns Its state.
  * @throws {WalLogError} `IO` if it cannot be read; `UNSUPPORTED_VERSION`; `INVALID_ARGUMENT` if there is no log.
  */
 export async function inspect(path: string): Promise<Inspection> {
@@ -83,7 +83,7 @@ export async function inspect(path: string): Promise<Inspection> {
       if (inUse && opened.report.verdict === "torn" && attempt < ATTEMPTS_MAX) continue;
       return describe(folder, opened, inUse);
     } catch (error) {
-      // Compaction may delete a file between two looks at it.
+      // Compaction may delete a file between two reads.
       if (errorCode(error) !== "ENOENT" || attempt === ATTEMPTS_MAX) throw error;
     }
   }
@@ -97,7 +97,7 @@ async function openForReading(folder: string): Promise<Opened> {
 }
 
 /**
- * Opens a log for reading, beside a running writer too. Says how far it is on a terminal.
+ * Opens a log read-only, also beside a running writer, with a progress bar on a terminal.
  *
  * @param path The log's folder.
  * @param onDamage Whether a damaged log opens.
@@ -131,10 +131,10 @@ export async function openToRead(
 }
 
 /**
- * Reads all of an undamaged log; again if its writer compacts it meanwhile.
+ * Reads all of an undamaged log. Begins again if its writer compacts it meanwhile.
  *
  * @param path The log's folder.
- * @param context Whom to tell, what ends it early, and what opens the files.
+ * @param context Receives messages, the signal that ends it early, and the file system.
  * @param use Does the reading, from the beginning each time.
  * @returns What `use` returns.
  * @throws {WalLogError} As {@link openToRead}.
@@ -167,18 +167,18 @@ export function isCompaction(error: unknown): boolean {
   return error.code === "COMPACTED";
 }
 
-/** A folder that is empty, or somebody else's, is no log without entries. */
+/** Fails if a folder has no log: it is empty, or has only other files. */
 function requireLog(folder: string, { segments, damage }: RecoveryReport): void {
   if (segments > 0 || damage.length > 0) return;
   throw new WalLogError("INVALID_ARGUMENT", `There is no log in ${folder}`, { path: folder });
 }
 
 /**
- * Runs something to its end, with a bar on a terminal.
+ * Runs work to its end, with a progress bar on a terminal.
  *
- * @param label What is being done.
- * @param work What yields how far it is.
- * @returns What the work returns.
+ * @param label The name of the work.
+ * @param work Yields its progress.
+ * @returns The result of the work.
  */
 export async function withProgress<Result>(
   label: string,
@@ -220,7 +220,7 @@ function describe(folder: string, opened: Opened, isInUse: boolean): Inspection 
     try {
       const reader = new SnapshotReader(nodeFileSystem, folder, codec, uuid, snapshot.index, snapshot.term);
       reader.close();
-      // Where a piece of the data is damaged, the rest can still be read.
+      // One damaged piece does not affect the others.
       if (!isSnapshotDamaged) snapshot = { ...snapshot, dataBytes: reader.dataBytes, members: reader.meta.config };
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "CORRUPT")) throw error;

@@ -18,7 +18,7 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly damage: readonly Damage[];
-  /** Where the program has a bug; `undefined` unless it has one. */
+  /** The stack trace of a bug in the program; `undefined` for all other errors. */
   readonly stack?: string;
 }
 

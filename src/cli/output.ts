@@ -1,5 +1,5 @@
 /**
- * Standard output as a command sees it: as fast as the reader takes it, and closed when nobody reads on.
+ * The standard output of a command. Writes wait for a slow reader, and end the command when the reader is gone.
  *
  * @module
  */
@@ -7,10 +7,10 @@
 import { WalLogError } from "../api/errors.ts";
 import { errorCode, isNoSpace, reasonOf } from "../io/full.ts";
 
-/** Nobody reads on: `head` has what it wanted. No error. */
+/** The reader has closed standard output, as `head` does. This is not an error. */
 export class ReaderGone extends Error {}
 
-/** What the output goes to. */
+/** The stream to which the output goes. */
 export interface Stream {
   /** Whether it is a terminal. */
   readonly isTTY?: boolean;
@@ -19,17 +19,17 @@ export interface Stream {
   once(event: "drain", listener: () => void): unknown;
 }
 
-/** What is gathered before it is written. In UTF-16 units. */
+/** The size at which collected lines are written, in UTF-16 units. */
 const GATHERED_LENGTH_MAX = 64 * 1024;
 
-/** Writes to a stream and waits where it cannot take more. */
+/** Writes to a stream, and waits while its buffer is full. */
 export class Output {
   readonly #stream: Stream;
   #error: Error | undefined;
   #wake: () => void = () => {};
   #text = "";
 
-  /** @param stream Where it goes. */
+  /** @param stream The stream. */
   constructor(stream: Stream) {
     this.#stream = stream;
     stream.on("error", (error) => {
@@ -44,7 +44,7 @@ export class Output {
   }
 
   /**
-   * Writes a line, sooner or later: see {@link Output.flush}.
+   * Adds a line. It is written later: see {@link Output.flush}.
    *
    * @param line The line, without its end.
    * @throws {ReaderGone} If nobody reads on.
@@ -68,7 +68,7 @@ export class Output {
   }
 
   /**
-   * Writes what was gathered.
+   * Writes the collected lines.
    *
    * @throws {ReaderGone} If nobody reads on.
    * @throws {WalLogError} `IO` or `NO_SPACE` if it cannot be written.
@@ -85,7 +85,7 @@ export class Output {
     try {
       isTaken = this.#stream.write(data);
     } catch (error) {
-      // Deno throws where the others tell later on.
+      // Deno throws at once. The other runtimes report the error later.
       this.#error = error as Error;
     }
     if (!isTaken && this.#error === undefined) {

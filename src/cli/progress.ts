@@ -1,5 +1,5 @@
 /**
- * How far a long step is, on a terminal: a bar, the throughput, and the time left.
+ * The progress of a long step, on a terminal: a bar, the throughput, and the time left.
  *
  * @module
  */
@@ -10,31 +10,31 @@ import type { CopyProgress } from "../maintain/write_anew.ts";
 import { bar, grouped, StatusLine } from "./terminal.ts";
 import { sized } from "./text.ts";
 
-/** What a step counts. */
+/** The unit in which a step counts its progress. */
 export type Unit = "bytes" | "entries" | "runs";
 
-/** Before this, a step has done too little to tell its throughput. In seconds. */
+/** The time after which the throughput is shown, in seconds. Before it, the figure would be unreliable. */
 const PACE_AFTER_SECONDS = 1;
 
-/** What a progress line needs of the machine. */
+/** The terminal and the clock that a progress line uses. */
 export interface Terminal {
-  /** Where the line is shown, if it is a terminal. */
+  /** The stream for the line. It is shown only if this is a terminal. */
   readonly stream: ConstructorParameters<typeof StatusLine>[1];
-  /** The time in milliseconds, from any beginning. */
+  /** A monotonic time in milliseconds. */
   now(): number;
 }
 
-/** A line that shows how far something is. */
+/** A line that shows progress. */
 export interface ProgressLine {
   show(progress: Progress): void;
   clear(): void;
 }
 
 /**
- * Makes a line on standard error that shows how far something is, if that is a terminal.
+ * Makes a line that shows progress on standard error, if that is a terminal.
  *
- * @param label What is being done.
- * @param unit What it counts.
+ * @param label The name of the step.
+ * @param unit The unit of its progress.
  * @param terminal The terminal.
  * @returns The line.
  */
@@ -55,7 +55,7 @@ export function progressLine(
   };
 }
 
-/** A line that shows how far a copy is. */
+/** A line that shows the progress of a copy. */
 export interface CopyProgressLine {
   show(progress: CopyProgress): void;
   clear(): void;
@@ -64,7 +64,7 @@ export interface CopyProgressLine {
 /**
  * Makes a line on standard error for a copy: first for its snapshot, then for its entries.
  *
- * @param label What is being done.
+ * @param label The name of the copy.
  * @param terminal The terminal.
  * @returns The line.
  */
@@ -88,10 +88,10 @@ export function copyProgressLine(label: string, terminal?: Terminal): CopyProgre
 /**
  * The throughput of a step, and the time left.
  *
- * @param progress How far it is.
+ * @param progress Its progress.
  * @param seconds The time since it began.
- * @param unit What it counts.
- * @returns Text; empty if it is too early to tell.
+ * @param unit The unit of its progress.
+ * @returns Text; empty if it is too early to measure.
  */
 export function paceText({ bytesDone, bytesTotal }: Progress, seconds: number, unit: Unit): string {
   if (seconds < PACE_AFTER_SECONDS || bytesDone <= 0) return "";
@@ -101,7 +101,7 @@ export function paceText({ bytesDone, bytesTotal }: Progress, seconds: number, u
   return `${unit === "bytes" ? sized(Math.round(rate)) : `${grouped(rate)} entries`}/s, ${left}`;
 }
 
-/** A time: 12 s, 3 min 5 s, 1 h 10 min. */
+/** Formats a duration: 12 s, 3 min 5 s, 1 h 10 min. */
 function durationText(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole} s`;

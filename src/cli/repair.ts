@@ -23,13 +23,13 @@ import { completeInterrupted, lookAtInterrupted } from "./mended.ts";
 import { green, red, yellow } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 
-/** A repair that runs. */
+/** A running repair. */
 interface Run extends Context {
   /** Whether acknowledged entries were cut, by this repair or by an interrupted one that it completed first. */
   readonly isShortened: boolean;
 }
 
-/** What became of a repair that was interrupted earlier. */
+/** The result of an earlier repair that was interrupted. */
 type Earlier = Plan | "none" | "dropped" | "planned";
 
 /** The command. */

@@ -28,7 +28,7 @@ import { gather, type ReportData } from "./report_data.ts";
 import { renderPage } from "./report_page.ts";
 import { oneLine } from "./text.ts";
 
-/** How often to look again at a log that is compacted meanwhile. */
+/** The most attempts to read a log that its writer compacts meanwhile. */
 const ATTEMPTS_MAX = 5;
 
 /** The command. */

@@ -1,5 +1,5 @@
 /**
- * What the report shows, gathered from a log: where its bytes and entries lie, and what is wrong with them.
+ * Gathers the data of the report from a log: the positions of its bytes and entries, and its damage.
  *
  * @module
  */
@@ -20,10 +20,10 @@ import { nameOf } from "./text.ts";
 const ROWS_MAX = 40;
 /** Cells of the longest row. */
 const CELLS = 160;
-/** Marks of a kind on the longest row: they must not cover each other on a narrow screen. */
+/** The most marks of a kind on the longest row, so that they do not cover each other on a narrow screen. */
 const ROW_MARKS_MIN = 5;
 const ROW_MARKS_MAX = 6;
-/** Marks of a kind on all rows, approximately. The focus can move to each of them, so there must not be too many. */
+/** The approximate number of marks of a kind on all rows. It is limited, because the focus can move to each of them. */
 const MARKS_MAX = 240;
 
 /** A stretch of a row, as parts of its length. */
@@ -46,25 +46,25 @@ export interface MapRow {
   readonly label: string;
   /** Bytes of log in it. */
   readonly bytes: number;
-  /** How long it is beside the longest one: a part of 1. */
+  /** Its length relative to the longest row, from 0 to 1. */
   readonly part: number;
-  /** What entries it holds; `undefined` if none. */
+  /** The range of its entries; `undefined` if it has none. */
   readonly range: { readonly first: Index; readonly last: Index } | undefined;
   /** Entries that begin in each cell. */
   readonly cells: readonly number[];
-  /** Where segments begin within it, but for the first. */
+  /** The positions at which segments begin in it, except the first one. */
   readonly borders: readonly number[];
-  /** Where terms begin. */
+  /** The positions at which terms begin. */
   readonly terms: readonly { readonly at: number; readonly term: Term }[];
   /** Votes and truncations, at parts of the row. */
   readonly marks: readonly Mark[];
   /** Checkpoints, at parts of the row. */
   readonly checkpoints: Checkpoints | undefined;
-  /** What is damaged. */
+  /** The damaged places. */
   readonly damage: readonly DamagedStretch[];
-  /** What was torn off. */
+  /** The torn end. */
   readonly torn: Stretch | undefined;
-  /** Where the last entry ends that the disk proves to be durable, if that is here. */
+  /** The end of the last entry that is proven durable, if it is in this row. */
   readonly proven: number | undefined;
 }
 
@@ -84,13 +84,13 @@ export interface SizeClass {
   readonly bytes: number;
 }
 
-/** What the report shows. */
+/** The data of the report. */
 export interface ReportData {
   readonly found: Inspection;
   readonly loss: Loss;
   /** The rows of the map, in the order of the segments. */
   readonly rows: readonly (MapRow | LostRow)[];
-  /** Where each term begins, as far as that is known. */
+  /** The first index of each term, as far as it is known. */
   readonly terms: readonly (readonly [Index, Term])[];
   /** Bytes of log in a cell. */
   readonly cellBytes: number;
@@ -98,10 +98,10 @@ export interface ReportData {
 }
 
 /**
- * Gathers what the report shows. Reads the headers of all entries.
+ * Gathers the data of the report. Reads the headers of all entries.
  *
  * @param found The log.
- * @returns What to show.
+ * @returns The data.
  */
 export function gather(found: Inspection): ReportData {
   const { segments, opened } = found;
@@ -110,7 +110,7 @@ export function gather(found: Inspection): ReportData {
   const lengthOf = (group: readonly SegmentView[]) => group.reduce((sum, { segment }) => sum + spans.get(segment)!, 0);
   const longest = Math.max(...groups.map(lengthOf), 1);
   const terms = termsOf(segments);
-  // Class 0 is of no bytes, class n of those from 2^(n-1) on.
+  // Class 0 has the empty commands, class n those of 2^(n-1) bytes or more.
   const sizes = Array.from({ length: 32 }, () => ({ entries: 0, bytes: 0 }));
   const rowMarks = Math.min(Math.max(MARKS_MAX / groups.length, ROW_MARKS_MIN), ROW_MARKS_MAX);
   const drawing: Drawing = {
@@ -148,7 +148,7 @@ function withLostFiles(
   ].sort((a, b) => a.path < b.path ? -1 : 1).map(({ row }) => row);
 }
 
-/** Where terms begin: not where one goes on in the next segment, nor behind entries whose terms are lost. */
+/** The indexes at which terms begin. A term that continues in the next segment, or after entries whose terms are lost, does not begin there. */
 function termsOf(segments: readonly SegmentView[]): [Index, Term][] {
   const found: [Index, Term][] = [];
   for (const { terms } of segments) {
@@ -165,7 +165,7 @@ function grouped(segments: readonly SegmentView[], size: number): SegmentView[][
   return groups;
 }
 
-/** The bytes of a segment that hold log, or did: not the zeros ahead of the writer. */
+/** The bytes of a segment that belong to the log, damaged or not, without its preallocation. */
 function spanOf(segment: Segment, { opened }: Inspection): number {
   const { cut, damage, harmless } = opened.report;
   const ends = [...damage, ...harmless, ...(cut === undefined ? [] : [cut])]
@@ -174,7 +174,7 @@ function spanOf(segment: Segment, { opened }: Inspection): number {
   return Math.max(segment.endOffset, ...ends);
 }
 
-/** What the rows have in common. */
+/** Data that all rows share. */
 interface Drawing {
   readonly found: Inspection;
   /** Bytes of log in each segment. */

@@ -6,7 +6,7 @@
 
 import { oneLine } from "./text.ts";
 
-/** Lines of a table, and places on a map that link to them, beyond which a page says less. */
+/** The most lines of a table, and the most places on a map that link to them. */
 export const LINES_MAX = 200;
 
 /** Beyond this part of a track, the description of a mark stands to its left. */
@@ -17,7 +17,7 @@ export function escape(text: string): string {
   return oneLine(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** A part of 1 as it stands in a style. */
+/** A fraction as a percentage, for a style. */
 export function percent(part: number): string {
   return `${(Math.min(Math.max(part, 0), 1) * 100).toFixed(3)}%`;
 }

@@ -12,7 +12,7 @@ import { CHARACTER_PX, type Item, nameLine } from "./report_names.ts";
 import { grouped } from "./terminal.ts";
 import { nameOf, sized, termText } from "./text.ts";
 
-/** Shades of the map: few enough to be told apart. */
+/** The number of shades of the map. There are few, so that they can be told apart. */
 const SHADES = 8;
 /** Damaged places that are named under a row. */
 const NAMED_MAX = 12;
@@ -20,7 +20,7 @@ const NAMED_MAX = 12;
 const TERMS_MAX = 40;
 /** Positions of checkpoints that are told apart. */
 const TICKS = 400;
-/** The width of a mark, with the gap behind it. In pixels. */
+/** The width of a mark, with the space after it, in pixels. */
 const MARK_PX = 12;
 /** A term that begins this close to a vote begins with it. In bytes. */
 const NEAR_BYTES = 1024;

@@ -50,7 +50,7 @@ export function nameLine(items: readonly Item[], part: number = 1): string {
       ? { marks: [place - near, place], name: [place - far, place - near] }
       : { marks: [place, place + near], name: [place + near, place + far] };
   };
-  // What would stick out at the end of the track stands before its place.
+  // An item that would extend beyond the end of the track is drawn to the left of its place.
   const placed = items.map((item) => {
     const { name: [, to] } = spansOf(item, false, NARROW_PX);
     return { item, isEnd: to > NARROW_PX };

@@ -1,5 +1,5 @@
 /**
- * The report as one page that needs nothing but itself: no script, no request.
+ * The report as one self-contained page: no script, no request.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import { counted, hardStateText, nameOf, nextLine, sized, termText } from "./tex
 /**
  * The page.
  *
- * @param data What it shows.
+ * @param data The data of the report.
  * @param next The recommended next step.
- * @param now When.
+ * @param now The time of the report.
  * @returns HTML.
  */
 export function renderPage(data: ReportData, next: Advice, now: Date): string {

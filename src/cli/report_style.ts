@@ -1,5 +1,5 @@
 /**
- * How the report looks: for light and dark, wide and narrow, screen and paper.
+ * The style sheet of the report, for light and dark, wide and narrow, screen and paper.
  *
  * @module
  */

@@ -44,7 +44,7 @@ export function termView(data: ReportData): string {
   return section("by-index", "By index", about, `<div class="strip">${compacted}${inner}</div>`);
 }
 
-/** Where an index lies among the entries, as a part of 1. */
+/** The position of an index among the entries, from 0 to 1. */
 function scaleOf({ found: { firstIndex, lastIndex } }: ReportData): (index: Index) => number {
   return (index) => (index - firstIndex) / (lastIndex - firstIndex + 1);
 }

@@ -17,7 +17,7 @@
 
 const BLOCK_BYTES = 512;
 const NAME_BYTES = 100;
-/** The names that a header can hold without a doubt. */
+/** The names that every reader of a header accepts. */
 const PLAIN_NAME = /^[\x20-\x7e]+$/;
 
 /** A file or a folder of an archive. */
@@ -32,7 +32,7 @@ export interface TarMember {
   /** The owner and the group, as numbers. */
   readonly uid: number;
   readonly gid: number;
-  /** When it was changed last, in whole seconds since 1970. */
+  /** The time of its last change, in whole seconds since 1970. */
   readonly modified: number;
 }
 
@@ -40,7 +40,7 @@ export interface TarMember {
 export const TAR_END: Uint8Array = new Uint8Array(2 * BLOCK_BYTES);
 
 /**
- * The zeros behind the contents of a member.
+ * The zeros after the contents of a member.
  *
  * @param bytes The size of the contents.
  * @returns Up to 511 bytes.

@@ -1,5 +1,5 @@
 /**
- * What a program shows: colours and a progress bar on a terminal, plain lines everywhere else.
+ * Terminal output: colours and a progress bar on a terminal, plain lines everywhere else.
  *
  * @module
  */
@@ -19,9 +19,9 @@ function variable(name: string): string | undefined {
 const isDumb = (process.stdout.isTTY || process.stderr.isTTY) && variable("TERM") === "dumb";
 const hasColour = process.stdout.isTTY === true && !isDumb && !variable("NO_COLOR");
 const BAR_COLUMNS = 24;
-/** Between two pictures of a moving line. In milliseconds. */
+/** The time between two updates of a status line on a terminal, in milliseconds. */
 const REDRAW_MS = 80;
-/** Between two plain lines where nothing can move. In milliseconds. */
+/** The time between two plain lines elsewhere, in milliseconds. */
 const REPORT_MS = 400;
 
 function colour(code: number): (text: string) => string {
@@ -30,13 +30,13 @@ function colour(code: number): (text: string) => string {
 
 /** Text in bold, where standard output has colours. */
 export const bold: (text: string) => string = colour(1);
-/** Text that stands back. */
+/** Text of less importance. */
 export const dim: (text: string) => string = colour(2);
-/** Text about what is wrong. */
+/** Text that reports an error or damage. */
 export const red: (text: string) => string = colour(31);
-/** Text about what is right. */
+/** Text that reports success. */
 export const green: (text: string) => string = colour(32);
-/** Text about what is neither. */
+/** Text that warns. */
 export const yellow: (text: string) => string = colour(33);
 
 /** 1234567 as 1,234,567. */
@@ -44,13 +44,13 @@ export function grouped(number: number): string {
   return Math.round(number).toLocaleString("en-US");
 }
 
-/** Where a {@link StatusLine} is shown. */
+/** The stream to which a {@link StatusLine} writes. */
 interface Stream {
   readonly isTTY?: boolean;
   write(text: string): unknown;
 }
 
-/** A line that changes while something goes on: in place on a terminal, as one line now and then elsewhere. */
+/** A line that shows progress: updated in place on a terminal, printed from time to time elsewhere. */
 export class StatusLine {
   readonly #reportMs: number;
   readonly #stream: Stream;
@@ -61,8 +61,8 @@ export class StatusLine {
   /**
    * Makes a line, and shows nothing yet.
    *
-   * @param reportMs The least time between two lines where nothing can move, in milliseconds; `Infinity` for none.
-   * @param stream Where it is shown.
+   * @param reportMs The minimum time between two plain lines, in milliseconds; `Infinity` for no lines.
+   * @param stream The stream.
    */
   constructor(reportMs: number = REPORT_MS, stream: Stream = process.stdout) {
     this.#reportMs = reportMs;
@@ -70,7 +70,7 @@ export class StatusLine {
     this.#isTerminal = stream.isTTY === true && !isDumb;
   }
 
-  /** Shows how things stand, unless that was shown a moment ago. */
+  /** Shows the progress, unless the line was updated a moment ago. */
   show(text: string): void {
     const now = performance.now();
     if (now - this.#drawnAt < (this.#isTerminal ? REDRAW_MS : this.#reportMs)) return;
@@ -79,7 +79,7 @@ export class StatusLine {
     this.#stream.write(this.#isTerminal ? `\r\x1b[2K${text}` : `${text}\n`);
   }
 
-  /** Takes the line away, for what is to stay. */
+  /** Removes the line, so that permanent output can follow. */
   clear(): void {
     if (this.#isTerminal && this.#isShown) this.#stream.write("\r\x1b[2K");
     this.#isShown = false;

@@ -1,5 +1,5 @@
 /**
- * Numbers and names as people read them.
+ * Formats numbers, names and bytes for people.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { HardState, Index, Term } from "../api/types.ts";
 import { grouped } from "./terminal.ts";
 
-/** How much of a command is shown. In characters. */
+/** The length of the part of a command that is shown, in characters. */
 const PREVIEW_LENGTH_MAX = 100;
 
 /** 1 entry, 2 entries. */
@@ -60,7 +60,7 @@ export function hardStateText({ term, votedFor }: HardState): string {
   return `term ${term}, ${votedFor === null ? "no vote" : `voted for node ${votedFor}`}`;
 }
 
-/** What a damaged place held, and where it is. */
+/** Describes a damaged place: its contents, its position, and the reason. */
 export function damageText({ kind, path, offset, bytes, firstIndex, lastIndex, reason }: Damage): string {
   const what = firstIndex === undefined
     ? kind
@@ -73,7 +73,7 @@ export function damageText({ kind, path, offset, bytes, firstIndex, lastIndex, r
   return `${what}: ${nameOf(path)} at byte ${offset}${size} (${reason})`;
 }
 
-/** Control and format characters, and separators of lines and paragraphs: a terminal obeys them, or hides them. */
+/** Control and format characters, and separators of lines and paragraphs. A terminal executes or hides them. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /** The same without the line feed. */
 const INVISIBLE_IN_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
@@ -110,9 +110,9 @@ export function jsonText(value: unknown, indent?: number): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes in one line: as text if they are any, in hexadecimal otherwise. */
+/** The beginning of some bytes, in one line: as text if they are UTF-8, in hexadecimal otherwise. */
 export function preview(bytes: Uint8Array): string {
-  // A character has at most four bytes, and may be cut in its midst.
+  // A character has at most four bytes, and the limit may cut one.
   const part = bytes.subarray(0, PREVIEW_LENGTH_MAX * 4);
   const isWhole = part.length === bytes.length;
   for (let cut = 0; cut < (isWhole ? 1 : 4); cut++) {
@@ -122,14 +122,14 @@ export function preview(bytes: Uint8Array): string {
       const shown = characters.slice(0, PREVIEW_LENGTH_MAX);
       return jsonText(shown.join("")) + (isWhole && shown.length === characters.length ? "" : "...");
     } catch {
-      // No text, or a character cut in its midst.
+      // Not UTF-8, or the last character is cut.
     }
   }
   const shown = bytes.subarray(0, PREVIEW_LENGTH_MAX / 2);
   return `${hexadecimal(shown)}${shown.length < bytes.length ? "..." : ""}`;
 }
 
-/** All bytes in one line: as text if they are any, in hexadecimal otherwise. */
+/** All bytes, in one line: as text if they are UTF-8, in hexadecimal otherwise. */
 export function wholeText(bytes: Uint8Array): string {
   const text = textOf(bytes);
   return text === undefined ? hexadecimal(bytes) : jsonText(text);
@@ -149,10 +149,10 @@ function hexadecimal(bytes: Uint8Array): string {
 }
 
 /**
- * A table: columns as wide as what is in them.
+ * Formats a table. Each column is as wide as its longest cell.
  *
- * @param rows The rows. The first one is the head.
- * @param right The columns that are set to the right.
+ * @param rows The rows. The first one is the header.
+ * @param right The right-aligned columns.
  * @returns The lines.
  */
 export function table(rows: readonly (readonly string[])[], right: ReadonlySet<number>): string[] {

@@ -1,5 +1,5 @@
 /**
- * `wal-log verify`: reads everything, verifies every checksum, and says what is wrong.
+ * `wal-log verify`: reads everything, verifies every checksum, and lists the damage.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { inspect, type Inspection, withProgress } from "./inspect.ts";
 import { dim, green, grouped, red, yellow } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, nextLine, sized } from "./text.ts";
 
-/** How often to look again at a log that a writer may have changed meanwhile. */
+/** The most attempts to verify a log that a writer may have changed meanwhile. */
 const ATTEMPTS_MAX = 5;
 
-/** What was found. */
+/** The state of a log, and its damage. */
 interface Verdict {
   readonly found: Inspection;
   readonly damage: readonly Damage[];
@@ -68,7 +68,7 @@ again.`,
   },
 };
 
-/** Opens a log, which verifies what it needs, and then looks at what it has spare copies of. */
+/** Opens a log, which verifies all needed data, and then verifies the redundant data. */
 async function judge(path: string): Promise<Verdict> {
   let before: string | undefined;
   for (let attempt = 1;; attempt++) {
@@ -84,7 +84,7 @@ async function judge(path: string): Promise<Verdict> {
       damage: [...report.damage, ...news],
       harmless: [...report.harmless, ...scrubbed.harmless.filter(isNew)],
     };
-    // A segment that compaction deleted meanwhile is no damage, and the next look knows nothing of it.
+    // A segment that compaction deleted meanwhile is not damage. The next attempt does not see it.
     const now = news.map(placeOf).join();
     if (news.length === 0 || now === before || attempt === ATTEMPTS_MAX) return verdict;
     before = now;

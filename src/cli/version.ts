@@ -1,5 +1,5 @@
 /**
- * Which version of the package this is: a test holds it against `deno.json`, which does not go into every build.
+ * The version of the package. A test compares it with `deno.json`, which not every build includes.
  *
  * @module
  */
