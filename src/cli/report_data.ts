@@ -148,7 +148,10 @@ function withLostFiles(
   ].sort((a, b) => a.path < b.path ? -1 : 1).map(({ row }) => row);
 }
 
-/** The indexes at which terms begin. A term that continues in the next segment, or after entries whose terms are lost, does not begin there. */
+/**
+ * The indexes at which terms begin. A term that continues in the next segment, or after entries whose terms are lost,
+ * does not begin there.
+ */
 function termsOf(segments: readonly SegmentView[]): [Index, Term][] {
   const found: [Index, Term][] = [];
   for (const { terms } of segments) {
