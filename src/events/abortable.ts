@@ -1,5 +1,5 @@
 /**
- * Waiting that a signal ends.
+ * Waits that a signal can end.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /**
  * Waits for a promise, or for a signal.
  *
- * @param promise The promise. It goes on when the signal is aborted.
+ * @param promise The promise. Aborting the signal does not cancel its work.
  * @param signal The signal; `undefined` if there is none.
  * @returns Settles as the promise does. Rejects with the signal's reason if it is aborted first.
  */

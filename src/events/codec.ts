@@ -1,5 +1,5 @@
 /**
- * Codecs: how events become bytes.
+ * Codecs: they turn events into bytes and back.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface EventCodec<E> {
   decode(bytes: Uint8Array<ArrayBuffer>): E;
 }
 
-/** The outcome of a validation: the value, or what is wrong with it. */
+/** The outcome of a validation: the value, or its errors. */
 export type SchemaResult<E> =
   | { readonly value: E; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string }[] };
@@ -48,7 +48,7 @@ export interface StandardSchema<E> {
   };
 }
 
-/** The codec {@link json}: it takes events of any type that JSON can hold. */
+/** The codec {@link json}: it accepts events of any type that JSON can hold. */
 export interface JsonCodec {
   /** Encodes an event as `JSON.stringify` does. */
   encode(event: unknown): Uint8Array<ArrayBuffer>;
@@ -59,14 +59,14 @@ export interface JsonCodec {
 const encoder = new TextEncoder();
 /** The most bytes that a UTF-16 unit takes. */
 const UTF8_BYTES_MAX = 3;
-/** Memory of {@link encodeBriefly}. Allocating bytes for each event takes longer than to encode it. */
+/** Memory of {@link encodeBriefly}. Allocating bytes for each event takes longer than encoding it. */
 const brief = new Uint8Array(16 * 1024);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Decodes UTF-8. In Deno, a `Buffer` decodes short texts faster than a `TextDecoder`; elsewhere they are alike. */
 function textOf(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
-  // Bytes that are no UTF-8 show as U+FFFD.
+  // Invalid UTF-8 decodes to U+FFFD.
   return text.includes("\ufffd") ? decoder.decode(bytes) : text;
 }
 
@@ -89,7 +89,7 @@ function jsonOf(event: unknown): string {
   return text;
 }
 
-/** Encodes an event as JSON. The result is valid until the next one is encoded: the log copies it before. */
+/** Encodes an event as JSON. The result is valid until the next event is encoded. The log copies it before that. */
 function encodeBriefly(event: unknown): Uint8Array {
   const text = jsonOf(event);
   if (text.length * UTF8_BYTES_MAX > brief.length) return encoder.encode(text);
@@ -106,7 +106,7 @@ export const text: EventCodec<string> = {
   decode: textOf,
 };
 
-/** Events that are bytes. Reading returns a copy with a buffer of its own. */
+/** Events that are bytes. A read returns a copy with its own buffer. */
 export const bytes: EventCodec<Uint8Array<ArrayBuffer>> = {
   encode(event: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (!isBytes(event)) throw new TypeError(`expected a Uint8Array, found ${show(event)}`);
@@ -119,12 +119,12 @@ export const bytes: EventCodec<Uint8Array<ArrayBuffer>> = {
 
 /** A codec as a log uses it. */
 export interface LogCodec<E> extends EventCodec<E> {
-  /** Decodes an event from its text. Spaces can come before it. `undefined` if the events are no texts. */
+  /** Decodes an event from its text, which may begin with spaces. `undefined` if the codec does not decode text. */
   readonly parse: ((text: string) => E) | undefined;
 }
 
 /**
- * The codec that an option stands for.
+ * The codec for the value of an option.
  *
  * @param given A codec, or a validator, which validates events that are stored as JSON.
  * @returns The codec.
@@ -148,7 +148,7 @@ function validating<E>(schema: StandardSchema<E>["~standard"]): LogCodec<E> {
   const validated = (value: unknown): E => {
     const result = schema.validate(value);
     if (isThenable(result)) {
-      // Nobody waits for it. A rejection that nobody handles ends the process.
+      // Nothing awaits the promise, and an unhandled rejection would end the process.
       Promise.resolve(result).catch(() => {});
       throw new TypeError(`the schema of ${schema.vendor} is asynchronous`);
     }

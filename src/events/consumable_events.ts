@@ -33,24 +33,25 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   }
 
   /**
-   * Consumes the log: returns each durable event, in order, at least once. The log remembers how far the consumer has
-   * come: it begins behind the last event up to which it has acknowledged all, also after a restart or a crash. A new
-   * consumer begins at {@link ReadableEvents.first}; behind the last compaction, if a retention keeps events before it.
+   * Consumes the log: returns each durable event, in order, at least once. The log stores the position of the consumer,
+   * up to which it has acknowledged all events. The consumer begins after that position, also after a restart or a
+   * crash. A new consumer begins at {@link ReadableEvents.first}. If a retention keeps compacted events, it begins after
+   * the last compaction.
    *
-   * Call `ack` when an event is dealt with. It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits
-   * for it. Events that are not acknowledged are delivered again when the consumer is started anew. At most `maxInFlight`
-   * events are delivered ahead of the first that is not acknowledged: with the default of 1, each has to be acknowledged
-   * before the next one comes.
+   * Call `ack` when an event is processed. It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits
+   * for it. Events that are not acknowledged are delivered again when the consumer is restarted. At most `maxInFlight`
+   * events are in flight, counted from the first that is not acknowledged. With the default of 1, each event must be
+   * acknowledged before the next one is delivered.
    *
    * Leaving the loop ends the consumer, and so do aborting the signal and closing the log. Events that it has delivered
    * can be acknowledged until the consumer is forgotten or the log is closed; after that, `ack` does nothing.
    *
-   * @param name Name of the consumer: 1 to 255 characters, not that of a retention of the log.
+   * @param name Name of the consumer: 1 to 255 characters. No retention of the log may have the same name.
    * @param options How many events may be in flight, and when to stop.
    * @returns The events. Waiting for one rejects as {@link ReadableEvents.follow} does. After `ENCODING`, the event can
    * be skipped with {@link ConsumableEvents.acknowledge}. That also acknowledges all events in flight before it.
    * @throws {WalLogError} `BUSY` if a consumer of that name is running; `INVALID_ARGUMENT`; `READ_ONLY`, `POISONED`,
-   * `CLOSED`; `NO_SPACE` if a new consumer cannot be written down.
+   * `CLOSED`; `NO_SPACE` if there is no room to record a new consumer.
    *
    * @example
    * ```ts
@@ -84,14 +85,15 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   }
 
   /**
-   * Acknowledges all events up to a position on behalf of a consumer: to skip an event that it cannot deal with, or to
-   * let a new consumer begin later than at the first event. A running loop skips them, too. At or below the position of
-   * the consumer it changes nothing. It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits for it.
+   * Acknowledges all events up to a position on behalf of a consumer: to skip an event that it cannot process, or to
+   * let a new consumer begin later than at the first event. A running loop skips them too. At or below the position of
+   * the consumer, the call changes nothing. It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits
+   * for it.
    *
    * @param name Name of the consumer; a new one is added.
    * @param through The position, at most {@link ReadableEvents.last}.
-   * @throws {WalLogError} `INVALID_ARGUMENT`; `READ_ONLY`, `POISONED`, `CLOSED`; `NO_SPACE` if a new consumer cannot be
-   * written down.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; `READ_ONLY`, `POISONED`, `CLOSED`; `NO_SPACE` if there is no room to
+   * record a new consumer.
    */
   acknowledge(name: string, through: Position): void {
     checkName("Cannot acknowledge: the name", name);
@@ -104,9 +106,9 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   }
 
   /**
-   * Forgets a consumer: the log does not keep events for it any more. It is durable with the next flush.
+   * Forgets a consumer: the log no longer keeps events for it. The next flush makes this durable.
    *
-   * @param name Name of the consumer. One that there is not is fine.
+   * @param name Name of the consumer. If there is none of that name, nothing changes.
    * @throws {WalLogError} `BUSY` if it is running; `NO_SPACE`: it is not forgotten. `READ_ONLY`, `POISONED`, `CLOSED`.
    */
   forget(name: string): void {
@@ -115,12 +117,12 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   }
 
   /**
-   * Drops the events up to and including a position, but none that a consumer has not acknowledged. Files in which nothing else is left are deleted. At or below the
-   * first position it changes nothing. It blocks for the flushes.
+   * Drops the events up to and including a position, but none that a consumer has not acknowledged. Files without
+   * any other entries are deleted. Below the first position, the call changes nothing. It blocks for the flushes.
    *
    * @param through The last position to drop.
    * @param options `passConsumers`: also drops events that consumers have not acknowledged. These consumers continue
-   * behind them; one that is running fails with `COMPACTED`.
+   * after the dropped events; a running one fails with `COMPACTED`.
    * @throws {WalLogError} `INVALID_ARGUMENT` for a position above the last one, or for anything but a safe integer of 0
    * or more; `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    *
@@ -153,8 +155,8 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   }
 
   /**
-   * Makes everything durable that was written or acknowledged before the call. Calls share flushes. An acknowledgement
-   * for which the disk has no room is written with a later one.
+   * Makes everything that was written or acknowledged before the call durable. Calls share flushes. If the disk has no
+   * room for an acknowledgement, it is written with a later one.
    *
    * @returns The last durable position. Rejects with `POISONED` if a flush failed; `READ_ONLY`; `CLOSED`.
    */
@@ -168,7 +170,10 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     this.#consumers?.finish();
   }
 
-  /** Drops the events that are beyond a limit of the log. Deletes files only if it is worth to store the state again. */
+  /**
+   * Drops the events that are beyond a limit of the log. `isWorthIt`: whether files may be deleted, which stores the
+   * state again.
+   */
   #dropExpired(isWorthIt: boolean): void {
     const { state, retention, now } = this.#parts;
     const through = expired(state, retention, now());
@@ -176,7 +181,7 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     try {
       if (through > 0 && isWorthIt) this.compact(through, { passConsumers: retention.passConsumers === true });
     } catch {
-      // They are dropped later. A log that has failed says so in its next call.
+      // They are dropped later. If the log has failed, its next call reports that.
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * The envelope: what an entry of an event log holds besides the event. All numbers are little-endian.
+ * The envelope: the contents of an entry besides the event. All numbers are little-endian.
  *
  * ```text
  *  0        1                                      7
@@ -7,14 +7,14 @@
  *  │ kind   │ time, in milliseconds since 1970     │ by kind
  *  └────────┴──────────────────────────────────────┴────────────────────────────────────
  *
- *  1  event                   the event, as the codec has it
+ *  1  event                   the event, as the codec encodes it
  *  2  event with an id        length of the producer's name (2 bytes), the name, the sequence (8 bytes), the event
  *  3  state of the log        JSON
  *  4  acknowledgement         length of the consumer's name (2 bytes), the name, the position (8 bytes)
  *  5  end of a consumer       as 4
  * ```
  *
- * Readers skip the kinds 6 to 15, which are those of later versions. They refuse all others.
+ * Readers skip the kinds 6 to 15, which are reserved for later versions. They refuse all others.
  *
  * @module
  */
@@ -27,13 +27,13 @@ const KIND_IDENTIFIED = 2;
 const KIND_STATE = 3;
 const KIND_ACKNOWLEDGEMENT = 4;
 const KIND_CONSUMER_END = 5;
-/** The last kind that a later version may write. Text, as of JSON, begins above it. */
+/** The last kind that a later version may write. The first byte of JSON or other text is higher. */
 const KIND_LAST = 15;
 const KIND_OFFSET = 0;
 const TIME_OFFSET = 1;
-/** Bytes before what the kind says. */
+/** The size of the kind and the time, in bytes. */
 const HEADER_BYTES = 7;
-/** Where the payload of an event without an id begins. */
+/** Offset of the payload of an event without an id. */
 export const PLAIN_EVENT_OFFSET = HEADER_BYTES;
 const NAME_LENGTH_BYTES = 2;
 const NUMBER_BYTES = 8;
@@ -48,25 +48,25 @@ export interface EventEnvelope {
   readonly payload: Uint8Array<ArrayBuffer>;
 }
 
-/** An entry of an event log, taken apart. */
+/** A parsed entry of an event log. */
 export type Envelope =
   | EventEnvelope
   /** The state of the log at this point. */
   | { readonly kind: "state"; readonly payload: Uint8Array<ArrayBuffer> }
   /** A consumer has acknowledged all events up to a position. */
   | { readonly kind: "acknowledgement"; readonly consumer: string; readonly position: Position }
-  /** A consumer is to be forgotten. */
+  /** A consumer was forgotten. */
   | { readonly kind: "consumer end"; readonly consumer: string }
-  /** An entry of a kind of a later version. */
+  /** An entry of a kind that a later version defines. */
   | { readonly kind: "other" }
-  /** No entry of an event log. */
+  /** Not an entry of an event log. */
   | { readonly kind: "foreign" };
 
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Gets memory of a length, which can hold anything. */
+/** Allocates memory, which is not zeroed. */
 type Allocate = (length: number) => Uint8Array<ArrayBuffer>;
 
 const allocate: Allocate = (length) => new Uint8Array(length);
@@ -77,7 +77,7 @@ const allocate: Allocate = (length) => new Uint8Array(length);
  * @param time The time of writing, in milliseconds since 1970.
  * @param payload The event, encoded.
  * @param id The event's id; `undefined` if it has none.
- * @param take Gets memory for the command. Default: new memory.
+ * @param take Allocates memory for the command. Default: new memory.
  * @returns The entry's command.
  */
 export function sealEvent(time: number, payload: Uint8Array, id?: EventId, take = allocate): Uint8Array<ArrayBuffer> {
@@ -120,10 +120,10 @@ export function sealConsumerEnd(time: number, consumer: string): Uint8Array<Arra
 }
 
 /**
- * Takes an entry apart.
+ * Parses an entry.
  *
  * @param command The entry's command.
- * @returns What it is. The payload shares the command's buffer.
+ * @returns Its contents. The payload shares the command's buffer.
  */
 export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
   if (command.length < HEADER_BYTES) return { kind: "foreign" };
@@ -146,8 +146,8 @@ export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
  * Whether an entry is an event without an id. Its payload begins at {@link PLAIN_EVENT_OFFSET}.
  *
  * @param bytes Memory with the entry's command.
- * @param begin Where the command begins.
- * @param end Where it ends.
+ * @param begin Offset of the command.
+ * @param end Offset after it.
  */
 export function isPlainEvent(bytes: Uint8Array, begin: number, end: number): boolean {
   return bytes[begin + KIND_OFFSET] === KIND_EVENT && end - begin >= HEADER_BYTES;
@@ -157,14 +157,14 @@ export function isPlainEvent(bytes: Uint8Array, begin: number, end: number): boo
  * The time in an entry, in milliseconds since 1970.
  *
  * @param bytes Memory with the entry's command.
- * @param at Where the command begins.
+ * @param at Offset of the command.
  */
 export function timeOf(bytes: Uint8Array, at = 0): number {
   const low = bytes[at + 1]! | bytes[at + 2]! << 8 | bytes[at + 3]! << 16;
   return low + bytes[at + 4]! * 2 ** 24 + (bytes[at + 5]! | bytes[at + 6]! << 8) * 2 ** 32;
 }
 
-/** Whether a kind that this version does not know may be that of a later one. */
+/** Whether an unknown kind is reserved for later versions. */
 function isReserved(kind: number): boolean {
   return kind > KIND_CONSUMER_END && kind <= KIND_LAST;
 }
@@ -191,7 +191,7 @@ function seal(
   return command;
 }
 
-/** An entry with a name and a number in front of its payload. */
+/** Makes an entry with a name and a number before its payload. */
 function sealNamed(
   kind: number,
   time: number,
@@ -210,7 +210,7 @@ function sealNamed(
   return command;
 }
 
-/** Takes an entry apart that has a name and a number in front of its payload. */
+/** Parses an entry that has a name and a number before its payload. */
 function openNamed(kind: number, command: Uint8Array<ArrayBuffer>): Envelope {
   const nameAt = HEADER_BYTES + NAME_LENGTH_BYTES;
   if (command.length < nameAt) return { kind: "foreign" };

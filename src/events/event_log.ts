@@ -1,5 +1,5 @@
 /**
- * The event log: a durable log of events, without the vocabulary of Raft.
+ * The event log: a durable log of events, without terms, votes and snapshots.
  *
  * @module
  */
@@ -63,12 +63,12 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
   }
 
   /**
-   * Opens an event log, and makes one if the folder holds none.
+   * Opens an event log, or creates it if the folder has none.
    *
    * @param folder The log's folder.
    * @param options The codec, and how to open the log.
    * @returns The log.
-   * @throws {WalLogError} As `WalLog.open`. `ENCODING` if the folder holds a log that no event log has written.
+   * @throws {WalLogError} As `WalLog.open`. `ENCODING` if the folder has another kind of log.
    */
   static async open<E>(folder: string | URL, options: EventLogOptions<E> = {}): Promise<EventLog<E>> {
     requireObject("Cannot open an event log", options);
@@ -108,7 +108,7 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
     await this.wal.close();
   }
 
-  /** Closes the log: what `await using` calls. */
+  /** Closes the log at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,5 +1,5 @@
 /**
- * Reading the entries of a log as events.
+ * Reads the entries of a log as events.
  *
  * @module
  */
@@ -29,11 +29,11 @@ export class EventReader<E> {
   }
 
   /**
-   * Takes an entry apart.
+   * Decodes an entry.
    *
    * @param entry The entry.
    * @returns The event; `undefined` if the entry is one of the log's own.
-   * @throws {WalLogError} `ENCODING` if the codec cannot decode it, or if no event log has written it.
+   * @throws {WalLogError} `ENCODING` if the codec cannot decode it, or if it is not an entry of an event log.
    */
   open({ index, kind, command }: LogEntry): StoredEvent<E> | undefined {
     const envelope = openEnvelope(command);
@@ -75,12 +75,12 @@ export class EventReader<E> {
         walk.pass(event.position, TERM);
         yield event;
       }
-      // Behind the last event, there can be entries of the log's own.
+      // Entries of the log's own can follow the last event.
       if (!walk.isStale) walk.pass(last, TERM);
     }
   }
 
-  /** Decodes an event from its text, or reads it by itself if that is not possible, so that it fails as in `read`. */
+  /** Decodes an event from its text. If that is not possible, reads it alone, so that it fails with the error of `read`. */
   private parsed(event: Undecoded<E>, text: string | undefined, parse: (text: string) => E): StoredEvent<E> {
     try {
       if (text !== undefined) {
@@ -88,7 +88,7 @@ export class EventReader<E> {
         return event;
       }
     } catch {
-      // The error would show spaces before the event.
+      // The error of the text would show the spaces before the event.
     }
     const { position } = event;
     const entry = this.wal.entry(position);

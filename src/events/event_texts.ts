@@ -1,6 +1,6 @@
 /**
- * Takes entries apart into events and their texts, for a codec that decodes texts. The text of many events is made at
- * once and then split, which costs far less than to make a text for each event.
+ * Extracts events and their texts from entries, for a codec that decodes text. It decodes the UTF-8 of many events at
+ * once and then splits the text, which costs far less than decoding each event.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import type { EntryGroup, EntrySink } from "../log/entry_groups.ts";
 import { isPlainEvent, openEnvelope, PLAIN_EVENT_OFFSET, timeOf } from "./envelope.ts";
 import type { Position, StoredEvent } from "./types.ts";
 
-/** Lies between events. JSON does not contain it: a text with more of them is not JSON. */
+/** The separator between events. JSON cannot contain it, so a text with more separators than events is not JSON. */
 const SEPARATOR = "\0";
-/** Replaces all bytes that belong to no event. JSON allows it before a value. */
+/** Replaces all bytes that do not belong to an event. JSON allows it before a value. */
 const SPACE = " ".charCodeAt(0);
-/** Shows bytes that are not UTF-8. */
+/** The character to which invalid UTF-8 decodes. */
 const REPLACEMENT = "\ufffd";
 /** The most bytes of a text. Bun takes twice as long for each byte of a larger one. */
 const TEXT_BYTES = 16_000;
@@ -30,7 +30,7 @@ export class EventTexts<E> implements EntrySink {
   readonly sharedFactor = 0;
   /** The events, not decoded. */
   readonly events: Undecoded<E>[] = [];
-  /** The text of each event, behind spaces; `undefined` if its entry has to be read by itself. */
+  /** The text of each event, after spaces; `undefined` if its entry must be read alone. */
   readonly texts: (string | undefined)[] = [];
   /** The last entry. */
   last: Position = 0;
@@ -57,7 +57,7 @@ export class EventTexts<E> implements EntrySink {
     }
     const text = decoder.decode(copy.fill(SPACE, at));
     const parts = text.split(SEPARATOR);
-    // Behind the first separator, there is a part for each event.
+    // After the first separator, there is a part for each event.
     const isExact = parts.length - 1 === events.length - texts.length && !text.includes(REPLACEMENT);
     for (let nth = 1; texts.length < events.length; nth++) texts.push(isExact ? parts[nth] : undefined);
   }
@@ -84,7 +84,7 @@ export class EventTexts<E> implements EntrySink {
       this.events.push({ position, time: envelope.time, id: envelope.id, event });
       return end - envelope.payload.length;
     }
-    // Reading it by itself fails.
+    // Reading it alone fails.
     if (kind === "config" || envelope.kind === "foreign") {
       this.events.push({ position, time: 0, id: undefined, event });
     }

@@ -1,5 +1,5 @@
 /**
- * A durable log of events for everyone: a queue, an event store, an outbox, a change feed. No terms, votes or snapshots.
+ * A durable log of events, for a queue, an event store, an outbox or a change feed. It has no terms, votes or snapshots.
  *
  * **Experimental.** This entry point may change in any release until it has users. So may the envelope of an event. The
  * format of the log below it is frozen from 0.1.0 on.

@@ -1,9 +1,8 @@
 /**
- * Idempotent producers: which of the last sequences of each producer the log has, and where.
+ * Idempotent producers: the positions of the latest sequences of each producer.
  *
- * The memory is bounded in two ways. Of each producer, the log remembers the highest sequences; a lower one that it does
- * not have is refused, because it may have been written and forgotten. Of all producers, it remembers those that wrote
- * last.
+ * The table is bounded in two ways. The log remembers the highest sequences of each producer. It refuses an unknown lower
+ * sequence, because that may have been written and forgotten. And it remembers only the producers that wrote last.
  *
  * @module
  */
@@ -11,12 +10,12 @@
 import { staleSequence } from "./refusals.ts";
 import type { EventId, Position, ProducerState } from "./types.ts";
 
-/** How many producers are remembered. */
+/** The number of producers that are remembered. */
 const PRODUCERS_MAX = 1024;
-/** How many sequences of each are. */
+/** The number of sequences of each producer that are remembered. */
 const SEQUENCES_MAX = 128;
 
-/** What is known of a producer. */
+/** The remembered state of a producer. */
 interface Producer {
   /** The highest sequence that was forgotten; -1 if none was. */
   floor: number;

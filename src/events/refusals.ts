@@ -10,14 +10,14 @@ import { isSignal } from "../api/taken.ts";
 import { invalid, isObject, show } from "../api/validate.ts";
 import type { AppendOptions, EventId, Position } from "./types.ts";
 
-/** The longest name of a producer or a consumer. In UTF-16 units. */
+/** The longest name of a producer or a consumer, in UTF-16 units. */
 const NAME_LENGTH_MAX = 255;
 
 /**
  * The error of an event that the codec rejects.
  *
- * @param nth Which of the events of the call, from 0 on.
- * @param cause What the codec threw.
+ * @param nth The number of the event in the call, from 0.
+ * @param cause The codec's error.
  * @returns The error to throw.
  */
 export function invalidEvent(nth: number, cause: unknown): WalLogError {
@@ -32,7 +32,7 @@ export function invalidEvent(nth: number, cause: unknown): WalLogError {
  *
  * @param index Its position.
  * @param path The log's folder.
- * @param cause What the codec threw.
+ * @param cause The codec's error.
  * @returns The error to throw.
  */
 export function undecodable(index: Position, path: string, cause: unknown): WalLogError {
@@ -42,7 +42,7 @@ export function undecodable(index: Position, path: string, cause: unknown): WalL
 }
 
 /**
- * The error of an entry that no event log has written.
+ * The error of an entry that is not an entry of an event log.
  *
  * @param index Its index.
  * @param path The log's folder.
@@ -55,10 +55,10 @@ export function foreignEntry(index: Position, path: string): WalLogError {
 }
 
 /**
- * The error of a log that no event log has written.
+ * The error of a log that is not an event log.
  *
  * @param path The log's folder.
- * @param found What it has, and no event log does.
+ * @param found The part of it that an event log does not have.
  * @returns The error to throw.
  */
 export function foreignLog(path: string, found: string): WalLogError {
@@ -67,7 +67,7 @@ export function foreignLog(path: string, found: string): WalLogError {
 }
 
 /**
- * The error of a position that is gone.
+ * The error of a position that was compacted away.
  *
  * @param position The position.
  * @param first The lowest position that can be read.
@@ -116,11 +116,11 @@ export function staleSequence({ producer, sequence }: EventId, floor: number): W
 }
 
 /**
- * The error of events for which there is no room, because too much waits for a flush.
+ * The error of events that are refused because too many bytes wait for a flush.
  *
  * @param bytes Bytes of the events.
  * @param pending Bytes that wait.
- * @param most How many may.
+ * @param most The limit.
  * @returns The error to throw.
  */
 export function overloaded(bytes: number, pending: number, most: number): WalLogError {
@@ -132,10 +132,10 @@ export function overloaded(bytes: number, pending: number, most: number): WalLog
 }
 
 /**
- * Takes the options of writing or appending.
+ * Copies and checks the options of writing or appending.
  *
  * @param options The options, as given.
- * @param names The names of those that there are.
+ * @param names The names of all options.
  * @returns A copy.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
@@ -168,7 +168,7 @@ function takeId(id: EventId): EventId {
  *
  * @param attempt The call, for the message.
  * @param options The value.
- * @param names The names of the options that there are.
+ * @param names The names of all options.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkOptions(attempt: string, options: object, names: readonly string[]): void {
@@ -201,7 +201,7 @@ export function checkBoolean(what: string, value: unknown): void {
 /**
  * Requires that a value can be the name of a producer or a consumer.
  *
- * @param what What is named, for the message.
+ * @param what The kind of name, for the message.
  * @param name The value.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */

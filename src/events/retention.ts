@@ -1,6 +1,6 @@
 /**
- * Which events a log need not keep. The log is dropped in steps: marks, at which the state is stored, lie an eighth of
- * each limit apart.
+ * Retention limits. Events are dropped in steps: up to a mark, a position at which the state is stored. Marks lie an
+ * eighth of each limit apart.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface Mark {
   readonly time: number;
 }
 
-/** How far apart marks are. */
+/** The distances between marks. */
 export interface Intervals {
   readonly entries: number;
   readonly bytes: number;
@@ -32,11 +32,11 @@ const ENTRIES_MAX = 65_536;
 const BYTES_MAX = 64 * 1024 * 1024;
 /** Steps in which events are dropped, for each limit. */
 const STEPS = 8;
-/** So that headers do not outweigh events. In bytes. */
+/** The least size of a segment, in bytes. In smaller ones, headers would outweigh events. */
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
 /**
- * Takes the limits of a log.
+ * Copies and checks the limits of a log.
  *
  * @param given The limits, as given; `undefined` for none.
  * @returns A copy.
@@ -54,7 +54,7 @@ export function takeRetention(given: EventRetention = {}): EventRetention {
 }
 
 /**
- * How far apart the marks of a log are.
+ * The distances between the marks of a log.
  *
  * @param retention Its limits.
  * @returns The distances.
@@ -70,7 +70,7 @@ export function intervalsOf(
 }
 
 /**
- * The size of segments that lets a log drop events in such steps.
+ * The size of segments with which a log can free disk space in such steps.
  *
  * @param retention Its limits.
  * @returns The size in bytes; `undefined` for the default.
@@ -81,7 +81,7 @@ export function segmentBytesOf({ maxBytes }: EventRetention): number | undefined
 }
 
 /**
- * Which events are beyond a limit.
+ * Finds the events beyond a limit.
  *
  * @param log The log: its marks, and its events and bytes so far.
  * @param retention Its limits.

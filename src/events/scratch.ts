@@ -1,10 +1,10 @@
 /**
- * Memory that is used again for each write. Allocating bytes for each event takes longer than to copy it.
+ * Memory that each write reuses. Allocating bytes for each event takes longer than copying it.
  *
  * @module
  */
 
-/** Its size. Events that do not fit get memory of their own. In bytes. */
+/** Its size, in bytes. Events that do not fit get their own memory. */
 const SCRATCH_BYTES = 64 * 1024;
 
 /** Memory for the commands of a write, until the log has copied them. */
@@ -13,7 +13,7 @@ export class Scratch {
   private used = 0;
 
   /**
-   * Runs an action, and frees what it has taken. Actions can be nested: a codec can write to the log.
+   * Runs an action, and frees the memory that it took. Actions can be nested, because a codec can write to the log.
    *
    * @param action The action.
    * @returns Its result.
@@ -31,7 +31,7 @@ export class Scratch {
    * Takes memory.
    *
    * @param length Its size in bytes.
-   * @returns The memory. It can hold anything.
+   * @returns The memory. It is not zeroed.
    */
   readonly take = (length: number): Uint8Array<ArrayBuffer> => {
     const end = this.used + length;

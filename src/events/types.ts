@@ -1,5 +1,5 @@
 /**
- * The vocabulary of an event log.
+ * The types of an event log.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import type { EventCodec, StandardSchema } from "./codec.ts";
  */
 export type Position = number;
 
-/** The id of a write: it is written once, however often it is tried. */
+/** The id of a write. The log writes it once, however often the call is repeated. */
 export interface EventId {
-  /** Who writes: 1 to 255 characters. */
+  /** The name of the producer: 1 to 255 characters. */
   readonly producer: string;
   /** A number that the producer uses for one write only: a safe integer of 0 or more. Later writes have higher ones. */
   readonly sequence: number;
@@ -25,9 +25,9 @@ export interface EventId {
 export interface StoredEvent<E> {
   /** Its position. */
   readonly position: Position;
-  /** When it was written, by the wall clock, in milliseconds since 1970. The clock can go back. */
+  /** The time at which it was written, by the wall clock, in milliseconds since 1970. The clock can go back. */
   readonly time: number;
-  /** The id that it was written with, if any. Of events that were written together, the last one has it. */
+  /** The id of its write, if any. Of a list that was written with one call, only the last event has it. */
   readonly id: EventId | undefined;
   /** The event. */
   readonly event: E;
@@ -35,9 +35,9 @@ export interface StoredEvent<E> {
 
 /**
  * Limits beyond which a log drops its oldest events. It drops them when it is opened and while it is written, in steps of
- * an eighth of a limit. So it keeps at least what the limits allow, and up to a quarter more. Disk space is freed later, a
- * file at a time. If many producers use ids, the log stores a large table of them, and it deletes files only when as many
- * bytes were written as that table has. A log at rest drops nothing.
+ * an eighth of a limit. So it keeps at least as much as the limits allow, and up to a quarter more. Disk space is freed
+ * later, a file at a time. If many producers use ids, the log stores a large table of them. It then deletes files only
+ * after it has written as many bytes as the table has. An idle log drops nothing.
  */
 export interface EventRetention {
   /** Bytes of events, encoded. */
@@ -47,30 +47,30 @@ export interface EventRetention {
   /** Number of events. */
   readonly maxCount?: number;
   /**
-   * Whether events are dropped that a consumer has not acknowledged. The consumer continues behind them; if it is
-   * running, it fails with `COMPACTED`. Default: `false`: a consumer that stands still keeps the log growing.
+   * Whether events are dropped that a consumer has not acknowledged. The consumer continues after them; if it is
+   * running, it fails with `COMPACTED`. Default: `false`, so the log grows while a consumer does not progress.
    */
   readonly passConsumers?: boolean;
 }
 
 /**
- * How to open an event log: as any log, and with a codec. An event can have `maxEntryBytes` bytes, less 7 for its
+ * Options of opening an event log: those of any log, and a codec. An event can have `maxEntryBytes` bytes, less 7 for its
  * envelope; with an id, less 17 and the bytes of the producer's name.
  */
 export interface EventLogOptions<E> extends WalLogOptions {
   /**
-   * How events become bytes: `json`, `text`, `bytes`, an object with `encode` and `decode`, or a Standard Schema
+   * Turns events into bytes and back: `json`, `text`, `bytes`, an object with `encode` and `decode`, or a Standard Schema
    * validator. A validator stores JSON, and validates each event before it is written and after it is read. Default:
    * `json`.
    */
   readonly codec?: EventCodec<E> | StandardSchema<E>;
   /**
-   * When the log drops its oldest events. Default: never. With `maxBytes`, the default of `segmentBytes` is an eighth of
-   * it, from 64 KiB to 64 MiB.
+   * The limits beyond which the log drops its oldest events. Default: none. With `maxBytes`, the default of
+   * `segmentBytes` is an eighth of it, from 64 KiB to 64 MiB.
    */
   readonly retention?: EventRetention;
   /**
-   * How many bytes of events may wait for a flush. Beyond it, writing fails with `OVERLOADED`, unless nothing else
+   * The most bytes of events that may wait for a flush. Beyond it, writing fails with `OVERLOADED`, unless nothing else
    * waits. Default: 64 MiB.
    */
   readonly maxPendingBytes?: number;
@@ -84,10 +84,10 @@ export interface WriteOptions {
    */
   readonly expectedLast?: Position;
   /**
-   * Makes it safe to try again: if the log has a write with this id, nothing is written, and the call returns the
+   * Makes a repeated call safe: if the log has a write with this id, nothing is written, and the call returns the
    * position of that write. The log remembers the last 128 sequences of each of the 1,024 producers that wrote last,
    * also across restarts and compaction. A lower sequence fails with `STALE_SEQUENCE`. The id of a list covers all of
-   * its events: a repeat writes none of them, whatever they are.
+   * its events: a repeat writes none of them, even if they differ.
    */
   readonly id?: EventId;
 }
@@ -109,11 +109,11 @@ export interface FollowEventsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An event, as a consumer gets it. */
+/** An event that is delivered to a consumer. */
 export interface Delivery<E> extends StoredEvent<E> {
   /**
-   * Acknowledges the event: it is dealt with, and need not be delivered again. Calling it again changes nothing. Events
-   * can be acknowledged in any order, and without `this`. After the log was closed it does nothing.
+   * Acknowledges the event: it is processed, and will not be delivered again. Calling it again changes nothing. Events
+   * can be acknowledged in any order. The function does not need `this`. After the log is closed, it does nothing.
    */
   readonly ack: () => void;
 }
@@ -121,7 +121,7 @@ export interface Delivery<E> extends StoredEvent<E> {
 /** Options of consuming an event log. */
 export interface ConsumeOptions {
   /**
-   * How many events can be in flight: delivered, from the first on that is not acknowledged. Default: 1.
+   * The most events in flight, counted from the first that is not acknowledged. Default: 1.
    */
   readonly maxInFlight?: number;
   /** Ends the iteration: a pending wait for an event rejects with the signal's reason. */
@@ -142,6 +142,9 @@ export interface ConsumerState {
   readonly name: string;
   /** It has acknowledged all events up to this position. */
   readonly position: Position;
-  /** How far it is behind the last event, in positions: 0 if it has acknowledged all, else at least the events left. */
+  /**
+   * The distance to the last event, in positions: 0 if it has acknowledged all events. Otherwise it can be higher than
+   * the number of events that are left, because the log's own entries have positions too.
+   */
   readonly lag: number;
 }

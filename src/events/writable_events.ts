@@ -35,8 +35,8 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
    * @param event The event.
    * @param options The expected last position, and a signal that ends the wait.
    * @returns The event's position, when it is durable. Calls share flushes. Rejects with `INVALID_EVENT` if the codec
-   * rejects the event; `CONFLICT`; `STALE_SEQUENCE`; `OVERLOADED` if more than `maxPendingBytes` would wait for a flush; `ENTRY_TOO_LARGE`; `NO_SPACE`; `INVALID_ARGUMENT`: nothing was written. Rejects with
-   * `POISONED` if a write or flush failed, so that it is unknown whether the event is durable; `READ_ONLY`; `CLOSED`; or
+   * rejects the event; `CONFLICT`; `STALE_SEQUENCE`; `OVERLOADED` if more than `maxPendingBytes` would wait for a flush;
+   * `ENTRY_TOO_LARGE`; `NO_SPACE`; `INVALID_ARGUMENT`: nothing was written. Rejects with `POISONED` if a write or flush failed, so that it is unknown whether the event is durable; `READ_ONLY`; `CLOSED`; or
    * the reason of the signal.
    */
   append(event: E, options: AppendOptions = {}): Promise<Position> {
@@ -90,7 +90,7 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
   }
 
   /**
-   * Makes everything durable that was written before the call. Calls share flushes.
+   * Makes everything that was written before the call durable. Calls share flushes.
    *
    * @returns The last durable position. Rejects with `POISONED` if a flush failed; `READ_ONLY`; `CLOSED`.
    */
@@ -100,10 +100,10 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
   }
 
   /**
-   * A stream that appends events. Writing to it waits while much is not durable yet. Closing it waits until everything
-   * is. An event that is rejected fails the stream; those before it stay written.
+   * A stream that appends events. Writing to it waits while too many bytes wait for a flush. Closing it waits until
+   * everything is durable. A rejected event fails the stream; those before it stay written.
    *
-   * @returns The stream. There can be several.
+   * @returns The stream. Several streams can be open at the same time.
    *
    * @example
    * ```ts
