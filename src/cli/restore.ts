@@ -34,7 +34,8 @@ With --follow, DEST becomes a warm standby: a log that other processes can open 
 archive. Interrupt the command and open the log for writing to promote it. Until then, repeat the command to go on. It
 prints a line for each change with --json.
 
-Times are those of the log's clock. The result is the state before the first checkpoint with a later time.
+Times are those of the log's clock. The result is the state before the first checkpoint with a later time. It can
+include entries that were written after the given time.
 
 A node that starts from an archive has lost all later votes and acknowledgements. Add it to its cluster only as a new
 member.`,
