@@ -113,7 +113,8 @@ function binariesInNodeModules(name: RuntimeName): string[] {
 }
 
 function argumentsToRun(name: RuntimeName, version: string): string[] {
-  if (name === "deno") return ["run", ...DENO_PERMISSIONS];
+  // Deno prints a wait for the lock of node_modules to stderr, which tests compare.
+  if (name === "deno") return ["run", "--quiet", ...DENO_PERMISSIONS];
   if (name === "bun") return ["run"];
   // Node prints warnings about node:sqlite and type stripping to stderr, which tests compare.
   const quiet = "--disable-warning=ExperimentalWarning";
