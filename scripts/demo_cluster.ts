@@ -68,7 +68,6 @@ try {
   process.exitCode = 1;
 }
 await end();
-console.log(dim(`\n${((performance.now() - started) / 1000).toFixed(0)} s`));
 process.exit();
 
 async function run(): Promise<Judgement> {
@@ -108,13 +107,12 @@ function show({ pages, operations, applied, wrong }: Judgement): void {
   console.log();
   for (const what of wrong) console.log(red(what));
   if (wrong.length > 0) return;
+  console.log(dim("SIGKILL loses no unflushed data; for power cuts, see deno task sim:raft and tests/strace_test.ts"));
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(green(`all ${grouped(pages)} acknowledged writes of keys written once are there`));
-  console.log(green(`the replicas have the same, up to index ${grouped(applied!)}`));
-  console.log(green(`the history is linearizable: ${grouped(operations)} operations of ${KEYS} keys and those`));
+  console.log(green(`the replicas have the same state, up to index ${grouped(applied!)}`));
   console.log(
-    dim(
-      "SIGKILL does not lose what was not flushed; for loss of power, see deno task sim:raft and tests/strace_test.ts",
-    ),
+    green(`the history is linearizable: ${grouped(operations)} operations of ${KEYS} keys and those, in ${seconds} s`),
   );
 }
 

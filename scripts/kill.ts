@@ -64,7 +64,9 @@ console.log(`${done} writers in ${seconds.toFixed(0)} s`);
 for (const [event, count] of Object.entries(counts).sort(([a], [b]) => a < b ? -1 : 1)) {
   console.log(`  ${String(count).padStart(8)} ${event}`);
 }
-console.log(failures === 0 ? "no failure" : `${failures} failures`);
+console.log(
+  failures === 0 ? `${done} runs: no log lost anything that it had accepted, or was damaged` : `${failures} failures`,
+);
 process.exit(failures === 0 ? 0 : 1);
 
 /** Kills writers at random moments. */

@@ -66,7 +66,9 @@ const kernel = findKernel(values.kernel);
 const missing = [
   ...["qemu-system-x86_64", "busybox", "python3", ...systems.map((fs) => `mkfs.${fs}`), "mkfs.ext4"]
     .filter((name) => findProgram(name) === undefined),
-  ...kernel === undefined ? [`a kernel with its modules in ${values.kernel}`] : [],
+  ...kernel === undefined
+    ? [`a Debian kernel with its modules under ${values.kernel} (see --kernel in CONTRIBUTING.md)`]
+    : [],
 ];
 if (missing.length > 0) {
   console.log(`skipped: no power was cut, because this machine lacks ${[...new Set(missing)].join(", ")}`);

@@ -43,6 +43,7 @@ export async function runHistories(
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const events = Object.entries(counts).sort(([a], [b]) => a < b ? -1 : 1).map(([event, count]) => `${event} ${count}`);
-  console.log(`${seeds} histories of ${subject} in ${seconds} s, ${failures} failed\n  ${events.join(", ")}`);
+  console.log(events.join(", "));
+  console.log(`${seeds} histories of ${subject} in ${seconds} s, ${failures} failed`);
   process.exitCode = failures > 0 ? 1 : 0;
 }
