@@ -16,14 +16,14 @@ import type { Index, NodeId } from "./types.ts";
  * | `ENTRY_TOO_LARGE` | an entry exceeds `maxEntryBytes`; nothing was written |
  * | `INVALID_ARGUMENT` | an argument is out of its domain; nothing was written |
  * | `COMPACTED` | the index was replaced by a snapshot; `index` is the lowest that the call accepts |
- * | `CORRUPT` | acknowledged data is damaged; `damage` names it; or a repair of the log was interrupted |
+ * | `CORRUPT` | acknowledged data is damaged; `damage` lists it; or a repair of the log was interrupted |
  * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
  * | `LOCKED` | another writer has the log open; the message says whether it is in this process |
  * | `LOCK_LOST` | the log's folder or its `LOCK` was moved, deleted or replaced under the writer |
  * | `NOT_FOUND` | there is no log, and `create` is `false`; a reader's folder does not exist; or its log is gone |
  * | `UNSAFE_FILE` | a link, a device or another kind of file has the name of one of the log's files |
  * | `CHANGING` | a writer changes the log faster than a reader can open it; try again |
- * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |
+ * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to continue |
  * | `CLOSED` | the log was closed |
  * | `READ_ONLY` | the log was opened for reading only |
  * | `NO_SPACE` | the disk or a quota is full, a file would be too large, or too many are open; nothing was written, retry later |
@@ -38,10 +38,10 @@ import type { Index, NodeId } from "./types.ts";
  * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
  * | `CONFLICT` | the last event is not the expected one; nothing was written; `index` is the position of the last event |
  * | `STALE_SEQUENCE` | a producer's or client's sequence is too low to know whether it was written; nothing was written |
- * | `TIMEOUT` | a replica found no leader, or a command was not committed, in time; `outcome` says which is possible |
+ * | `TIMEOUT` | a replica found no leader, or a command was not committed, in time; `outcome` says whether it may be applied |
  * | `STATE_MACHINE` | the state machine of a replica failed, and the replica has ended; `cause` is its error |
  * | `ANSWER_LOST` | a command with an id was applied earlier, and its answer is no longer kept |
- * | `FENCED` | another archiver has taken over the archive; this one has stopped, and its log goes on |
+ * | `FENCED` | another archiver has taken over the archive; this one has stopped; its log is not affected |
  * | `STORE` | an object store failed; it is unknown whether the request takes effect; `cause` is its error; retry later |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`

@@ -1,5 +1,5 @@
 /**
- * The ids of a log as callers see them, and the founding of a cluster.
+ * The ids of a log for callers, and the founding of a cluster.
  *
  * @module
  */

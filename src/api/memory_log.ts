@@ -192,7 +192,7 @@ export class MemoryLog implements RaftLog {
    * Begins a snapshot that is written a piece at a time.
    *
    * @param meta The snapshot's index, term, configuration and meta.
-   * @returns Where the data goes. It is installed as with {@link MemoryLog.applySnapshot}.
+   * @returns The target for its data. It is installed as with {@link MemoryLog.applySnapshot}.
    * @throws {WalLogError} `INVALID_ARGUMENT`.
    */
   createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget {
@@ -283,7 +283,7 @@ export class MemoryLog implements RaftLog {
    * Holds compaction back: entries from an index on stay readable until the retention moves up or is released, even if
    * a snapshot covers them. A snapshot that clears the log discards them anyway.
    *
-   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param name Name of the retention: 1 to 255 characters, not in use by another retention.
    * @param from The lowest index needed. It may be above {@link MemoryLog.lastIndex}.
    * @returns The retention.
    * @throws {WalLogError} `COMPACTED` below {@link MemoryLog.firstIndex}, with that index as `index`;

@@ -59,7 +59,7 @@ export type Metric =
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 /** Names that begin with two underscores are Prometheus's own. */
 const LABEL_NAME = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/;
-/** The label of a histogram's classes. */
+/** The label of a histogram's buckets. */
 const BOUND_LABEL = "le";
 
 /** A metric as text, gathered from all lists. */
@@ -73,8 +73,8 @@ interface Family {
 
 /**
  * Writes metrics as text for Prometheus: the answer to `GET /metrics`, with the content type
- * `text/plain; version=0.0.4; charset=utf-8`. Metrics of the same name are put together, so that any number of logs can be
- * given, each with a label of its own.
+ * `text/plain; version=0.0.4; charset=utf-8`. Metrics of the same name are merged, so any number of logs can be given, each with
+ * its own label.
  *
  * @param lists Metrics, such as `WalLog.metrics` gives.
  * @returns The text. A metric without samples is left out.
@@ -143,7 +143,7 @@ function addLines({ lines, labels: seen }: Family, metric: Metric): void {
   for (const { labels, bounds, counts, sum } of metric.samples) {
     const pairs = begin(labels);
     let below = 0;
-    // Each class of Prometheus's includes those before it.
+    // Each bucket of Prometheus includes the buckets before it.
     for (const [i, bound] of bounds.entries()) {
       below += counts[i]!;
       lines.push(line(`${name}_bucket`, [...pairs, pairOf(BOUND_LABEL, numberText(bound))], below));

@@ -1,5 +1,5 @@
 /**
- * How a log is opened.
+ * The options of opening a log.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { ENTRY_BYTES_MAX_DEFAULT } from "./validate.ts";
 export interface Progress {
   /** Bytes of log read so far. */
   readonly bytesDone: number;
-  /** Bytes of log there are to read. */
+  /** Bytes of log to read in all. */
   readonly bytesTotal: number;
 }
 
-/** How to open a log. Everything has a default. */
+/** Options of opening a log. Each one has a default. */
 export interface WalLogOptions {
   /**
    * The size at which the next segment is created, in bytes. Default: 64 MiB; at least 4 KiB. A batch is never split,
@@ -36,7 +36,7 @@ export interface WalLogOptions {
   readonly verify?: "full" | "tail";
   /**
    * `"fail"` (the default): a log with damage below the proven-durable position does not open. `"keep"`: it opens,
-   * and what is damaged is listed, answers `DAMAGED_ENTRY`, and can be repaired.
+   * and lists the damage. Reading a damaged entry fails with `DAMAGED_ENTRY`, and `repair` can restore it.
    */
   readonly onDamage?: "fail" | "keep";
   /**
@@ -45,13 +45,13 @@ export interface WalLogOptions {
    */
   readonly readOnly?: boolean;
   /**
-   * Whether a log is made if there is none. `false`: opening fails with `NOT_FOUND`, and nothing is made. So a
-   * volume that is not mounted does not lead to a new, empty log of term 0. Default: `true`.
+   * Whether to create a log if there is none. `false`: opening fails with `NOT_FOUND`, and creates nothing. So an
+   * unmounted volume does not lead to a new, empty log of term 0. Default: `true`.
    */
   readonly create?: boolean;
   /**
-   * How long to wait for the lock of another writer before failing with `LOCKED`, in milliseconds. A restarted
-   * process can thus wait for the old one to end. Default: 0.
+   * The time to wait for the lock of another writer before failing with `LOCKED`, in milliseconds. It lets a restarted
+   * process wait for the old one to end. Default: 0.
    */
   readonly lockTimeout?: number;
   /**
@@ -73,11 +73,11 @@ export interface WalLogOptions {
    * If less than this is free on the log's volume, in bytes, `wallog:low-space` is published. Default: 1 GiB.
    */
   readonly lowSpaceBytes?: number;
-  /** The machine to run on. Default: the one that the process runs on, through `node:fs`. */
+  /** The file system, locks, clock and random numbers. Default: those of the machine, through `node:fs`. */
   readonly fileSystem?: FileSystem;
 }
 
-/** Options with their defaults, checked. */
+/** Checked options, with their defaults. */
 export type CheckedOptions =
   & Required<Omit<WalLogOptions, "onProgress" | "signal">>
   & Pick<WalLogOptions, "onProgress" | "signal">;
@@ -92,7 +92,7 @@ const LOCK_TIMEOUT_MS_MAX = 2 ** 31 - 1;
 /** Permission bits that the log's files must have: the owner reads and writes. */
 const OWNER_PERMISSIONS = 0o600;
 const PERMISSIONS_MAX = 0o666;
-/** A flush that takes a second is a disk in trouble. */
+/** A flush that takes a second is a sign of a failing disk. */
 const SLOW_FLUSH_MS_DEFAULT = 1000;
 /** Sixteen segments of the default size: time enough to react. In bytes. */
 const LOW_SPACE_BYTES_DEFAULT = 1024 * 1024 * 1024;

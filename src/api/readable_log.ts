@@ -1,5 +1,5 @@
 /**
- * The durable log as its readers see it.
+ * The reading half of the durable log.
  *
  * @module
  */
@@ -263,7 +263,7 @@ export abstract class ReadableLog {
    * take effect for the entries that the iteration has not reached yet.
    *
    * @param from The first index. Default: the first existing entry.
-   * @param to The last index, inclusive. Default: the last entry at the time when the iteration gets there.
+   * @param to The last index, inclusive. Default: the last entry when the iteration reaches it.
    * @returns The entries.
    * @throws {WalLogError} `COMPACTED` at once if `from` is below {@link ReadableLog.firstIndex}, or later if a snapshot
    * has overtaken the iteration; `index` is the place to continue from. `NOT_CONTIGUOUS` if the last returned entry was
@@ -274,7 +274,7 @@ export abstract class ReadableLog {
   }
 
   /**
-   * The way through the entries of a range, for `EventLog`.
+   * A cursor over the entries of a range, for `EventLog`.
    *
    * @internal
    */

@@ -319,7 +319,7 @@ export interface RaftLog {
   retain(name: string, from: Index): Retention;
 
   /**
-   * Makes everything durable that was done before the call.
+   * Makes everything that was done before the call durable.
    *
    * @returns The last index that is durable.
    */

@@ -79,7 +79,7 @@ export function checkPiece(piece: Uint8Array): void {
  * Checks the range of a snapshot's data that a call reads.
  *
  * @param source The snapshot.
- * @param offset Where the range begins.
+ * @param offset Offset of the range.
  * @param length The requested length, in bytes.
  * @returns The length to read: less than requested if the data ends before.
  * @throws {WalLogError} `INVALID_ARGUMENT` for numbers that are not safe integers of 0 or more, and for an offset

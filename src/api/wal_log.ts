@@ -36,7 +36,7 @@ import { checkHardState, checkRepair, checkTruncate } from "./validate.ts";
  *
  * The log stops at the first write or flush that fails: every later change throws `POISONED` with the cause. It can
  * still be read. Entries up to {@link WalLog.durableIndex} read as before. Entries above it may fail to read, with
- * `DAMAGED_ENTRY` or `IO`: after a failed flush, the operating system may drop what it has not written.
+ * `DAMAGED_ENTRY` or `IO`: after a failed flush, the operating system may drop data that it has not written.
  *
  * {@link ReadableLog} describes reading; {@link CompactableLog} describes snapshots, compaction and retentions; {@link
  * FollowableLog} describes following.
@@ -213,7 +213,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * and compacting. Damaged entries are added to {@link WalLog.damaged}, for `repair`.
    *
    * @param options Speed, progress and signal.
-   * @returns What was found.
+   * @returns The damage found.
    * @throws {WalLogError} `IO` if a file cannot be read; `COMPACTED` if this is a reader and the log's writer has
    * deleted a file, so that the log must be opened again; `CLOSED`, also if the log is closed meanwhile;
    * `INVALID_ARGUMENT`. Or the reason of `options.signal`.
@@ -264,7 +264,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Makes everything done before the call durable. Calls share flushes: only one flush runs at a time, and all calls
+   * Makes everything that was done before the call durable. Calls share flushes: only one flush runs at a time, and all calls
    * made during it share the next one.
    *
    * @returns The last durable index. Rejects with `POISONED` if the flush or an earlier write or flush failed. A flush

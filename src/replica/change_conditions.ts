@@ -1,5 +1,5 @@
 /**
- * When changes of the cluster have happened.
+ * Conditions that tell whether a change of the cluster is complete.
  *
  * @module
  */

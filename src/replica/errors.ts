@@ -60,7 +60,7 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
 ]);
 
 /**
- * Whether an error refuses a request: nothing has changed, and the node goes on. After any other error, the progress of
+ * Whether an error refuses a request: nothing has changed, and the node continues. After any other error, the progress of
  * the request is unknown: a failed write may be on the disk.
  *
  * @param error The error.

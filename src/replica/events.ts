@@ -26,7 +26,7 @@ export type ReplicaEvent =
   | { readonly type: "snapshotFailed"; readonly index: Index; readonly error: unknown }
   /** The state machine was restored from a snapshot: its own at the start, or one of another replica. */
   | { readonly type: "snapshotRestored"; readonly index: Index }
-  /** The disk was full, or could not be read. The replica goes on, and tries again. */
+  /** The disk was full, or could not be read. The replica continues, and tries again. */
   | { readonly type: "logFailed"; readonly error: WalLogError }
   /** An event of the transport that the replica has made. */
   | { readonly type: "transport"; readonly event: TransportEvent }

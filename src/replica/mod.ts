@@ -1,5 +1,5 @@
 /**
- * A replicated service: write a state machine, start three replicas, propose commands.
+ * A replicated service. Write a state machine, start three replicas, and propose commands.
  *
  * `Replica` opens the log, carries messages over TCP or TLS, elects leaders, applies committed commands, makes
  * snapshots and restores them. `RaftNode` of `@wallog/wallog/raft` is for applications with their own event loop.

@@ -19,7 +19,7 @@ export type AddressLike = string | Address;
 export interface ReplicaTransport extends RaftTransport {
   /** Sets the address of a node. `TcpTransport` has this method. */
   setPeer?(id: NodeId, address: Address): void;
-  /** Whether messages can be sent to a node at the moment. A leader that leaves hands over to such a node. */
+  /** Whether messages can be sent to a node at the moment. A leader that leaves transfers its leadership to such a node. */
   isConnected?(id: NodeId): boolean;
 }
 
@@ -68,7 +68,7 @@ export interface ReplicaOptions<R> {
   readonly maxSnapshotBytes?: number;
   /** The most bytes of uncommitted commands. Further ones are refused with `OVERLOADED`. Default: 64 MiB. */
   readonly maxUncommittedBytes?: number;
-  /** How the log is opened. */
+  /** Options of opening the log. */
   readonly log?: Pick<
     WalLogOptions,
     "segmentBytes" | "maxEntryBytes" | "create" | "lockTimeout" | "fileMode" | "fileSystem"
@@ -77,7 +77,7 @@ export interface ReplicaOptions<R> {
   readonly onEvent?: (event: ReplicaEvent) => void;
 }
 
-/** Options with their defaults, checked. */
+/** Checked options, with their defaults. */
 export interface CheckedReplicaOptions<R> {
   readonly folder: string;
   readonly id: NodeId;

@@ -26,7 +26,7 @@ interface Waiting<R> extends Request<R> {
   isUnknown: boolean;
 }
 
-/** What proposals need from the replica. */
+/** The part of the replica that proposals use. */
 export interface ProposalHost {
   readonly node: () => RaftNode;
   /** Carries out a step's actions. */
@@ -123,7 +123,7 @@ export class Proposals<R> {
   #refused(waiting: Waiting<R>, error: unknown): void {
     if (error instanceof WalLogError && error.code === "NOT_LEADER") return void this.#unsent.add(waiting);
     this.#reject(waiting, refusal(error, outcomeOf(waiting)));
-    // After any other error than a refusal, the replica cannot go on.
+    // After an error that is not a refusal, the replica cannot continue.
     if (!isRefusal(error)) this.#host.carryOut(Promise.reject(error));
   }
 

@@ -10,7 +10,7 @@ import { ended, Request } from "./request.ts";
 
 const ATTEMPT = "read";
 
-/** What reads need from the replica. */
+/** The part of the replica that reads use. */
 export interface ReadHost {
   /**
    * Asks the node, which asks the leader. Rejects with `NOT_LEADER` if it knows no leader, or is a leader that

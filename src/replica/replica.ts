@@ -29,7 +29,7 @@ import { ended, type WaitOptions } from "./request.ts";
 import { replicaMetrics, type ReplicaStatus } from "./status.ts";
 import { tcpTransport } from "./tcp.ts";
 
-/** How a command is proposed. */
+/** Options of proposing a command. */
 export interface ProposeOptions extends WaitOptions {
   /** Ensures that the command is applied once, however often it is proposed. */
   readonly id?: CommandId;
@@ -238,7 +238,7 @@ export class Replica<R> {
    * @param options A signal that ends the wait.
    * @returns Resolves when another replica leads.
    * @throws {ReplicaError} `NOT_LEADER`. `TIMEOUT` if the target has not taken over within 10 ticks, so that this
-   * replica goes on leading, or if this replica no longer leads and hears of no other leader. `INVALID_ARGUMENT` if
+   * replica remains the leader, or if this replica no longer leads and learns of no other leader. `INVALID_ARGUMENT` if
    * there is no other member. `CLOSED`.
    */
   async transferLeadership(target?: NodeId, { signal }: WaitOptions = {}): Promise<void> {

@@ -6,7 +6,7 @@
 
 import { ReplicaError } from "./errors.ts";
 
-/** How long a call waits. */
+/** Options of a call that waits. */
 export interface WaitOptions {
   /** Ends the wait, and undoes nothing: the call rejects with the signal's reason, and its outcome is unknown. */
   readonly signal?: AbortSignal;

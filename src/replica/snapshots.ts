@@ -16,7 +16,7 @@ const ENTRY_BYTES = 64;
 /** The pause after a failed snapshot. In ticks. */
 const RETRY_TICKS = 50;
 
-/** What snapshots need from the replica. */
+/** The part of the replica that snapshots use. */
 export interface SnapshotHost {
   /** `RaftNode.snapshotMeta`. */
   readonly meta: (index: Index) => SnapshotMeta | undefined;
@@ -24,7 +24,7 @@ export interface SnapshotHost {
   readonly create: (meta: SnapshotMeta) => SnapshotTarget;
   /** Gives a complete snapshot to the node. */
   readonly install: (target: SnapshotTarget) => Promise<void>;
-  /** Tells the application. */
+  /** Emits an event to the application. */
   readonly emit: (event: ReplicaEvent) => void;
 }
 
@@ -54,7 +54,7 @@ export class Snapshots {
   /**
    * @param machine The state machine.
    * @param host The replica.
-   * @param bounds After how many bytes of commands a snapshot is due, and how large it may be.
+   * @param bounds The bytes of commands after which a snapshot is due, and the size of the largest snapshot.
    */
   constructor(
     machine: StateMachine<unknown>,
@@ -77,7 +77,7 @@ export class Snapshots {
     this.#bytes += bytes + ENTRY_BYTES;
   }
 
-  /** Time passes. */
+  /** Counts a tick. */
   tick(): void {
     if (this.#pause > 0) this.#pause--;
   }

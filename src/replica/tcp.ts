@@ -1,5 +1,5 @@
 /**
- * The transport of a replica that is given none.
+ * The transport of a replica without one in its options.
  *
  * @module
  */
