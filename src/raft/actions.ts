@@ -13,7 +13,7 @@ export type Role = "follower" | "candidate" | "leader";
 
 /** A message is to be sent. It may be lost, arrive late or arrive twice. */
 export interface SendAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "send";
   /** The receiver. */
   readonly to: NodeId;
@@ -23,7 +23,7 @@ export interface SendAction {
 
 /** A committed command is to be applied to the state machine. */
 export interface ApplyAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "apply";
   /** The command's index. Indexes grow; those of configurations are left out. */
   readonly index: Index;
@@ -38,16 +38,16 @@ export interface ApplyAction {
  * nothing else, for applications that do not want to wait for another event.
  */
 export interface MoreToApplyAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "moreToApply";
 }
 
 /**
- * The log could not be read, or had no room for a write. It is unchanged, and the node goes on: a message counts as lost,
- * and the node tries the rest again with a later event. For monitoring.
+ * The log could not be read, or had no room for a write. It is unchanged, and the node continues: a message counts as
+ * lost, and the node tries the rest again with a later event. For monitoring.
  */
 export interface LogFailedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "logFailed";
   /** The failure: its code is `NO_SPACE` or `IO`. */
   readonly error: WalLogError;
@@ -55,7 +55,7 @@ export interface LogFailedAction {
 
 /** A hint that a snapshot is worthwhile, because enough entries were applied. */
 export interface SnapshotAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "snapshot";
   /** The last index that was applied. */
   readonly index: Index;
@@ -65,7 +65,7 @@ export interface SnapshotAction {
 
 /** The state machine is to be replaced by a snapshot. */
 export interface RestoreSnapshotAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "restoreSnapshot";
   /** The last index that the snapshot includes. */
   readonly index: Index;
@@ -89,13 +89,13 @@ export interface RestoreSnapshotAction {
 
 /** The latest configuration in this node's log has changed. It takes effect at once, and may still be undone. */
 export interface MembershipChangedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "membershipChanged";
   /** The voting members, ascending. */
   readonly members: readonly NodeId[];
-  /** The learners, ascending. Not there if there are none. */
+  /** The learners, ascending. Absent if there are none. */
   readonly learners?: readonly NodeId[];
-  /** Their addresses, as far as they are known. Not there if none is. */
+  /** Their addresses, as far as they are known. Absent if none is known. */
   readonly addresses?: ReadonlyMap<NodeId, string>;
 }
 
@@ -104,7 +104,7 @@ export interface MembershipChangedAction {
  * changes them returns this once, after its other actions. Only with `announceLeader`.
  */
 export interface LeaderChangedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "leaderChanged";
   /** The node's term. */
   readonly term: Term;
@@ -115,11 +115,11 @@ export interface LeaderChangedAction {
 }
 
 /**
- * A transfer of leadership has failed: the target did not take over in time. The node goes on leading. Only with
+ * A transfer of leadership has failed: the target did not take over in time. The node remains the leader. Only with
  * `transferTimeout`. If another node takes over, `LeaderChangedAction` follows.
  */
 export interface TransferFailedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "transferFailed";
   /** `TransferLeadershipEvent.target`. */
   readonly target: NodeId;
@@ -130,7 +130,7 @@ export interface TransferFailedAction {
  * with this index and this term; one with this index and another term means that it will not.
  */
 export interface ProposedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "proposed";
   /** `ProposeEvent.id`. */
   readonly id: number;
@@ -142,7 +142,7 @@ export interface ProposedAction {
 
 /** A forwarded command is refused, or its outcome is unknown. */
 export interface ProposalFailedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "proposalFailed";
   /** `ProposeEvent.id`. */
   readonly id: number;
@@ -157,7 +157,7 @@ export interface ProposalFailedAction {
 
 /** A read may be answered as soon as everything up to `index` is applied. */
 export interface ReadReadyAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "readReady";
   /** `ReadIndexEvent.id`. */
   readonly id: number;
@@ -167,7 +167,7 @@ export interface ReadReadyAction {
 
 /** A read cannot be answered, because the leadership has changed since it was asked for. Ask again. */
 export interface ReadFailedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "readFailed";
   /** `ReadIndexEvent.id`. */
   readonly id: number;
@@ -180,11 +180,11 @@ export interface ReadFailedAction {
  * remembers 256 others and 16 reasons for each; it forgets the oldest, and may report them again.
  */
 export interface RefusedAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "refused";
   /** The sender. */
   readonly from: NodeId;
-  /** Why. */
+  /** The reason. */
   readonly reason: string;
 }
 
@@ -194,7 +194,7 @@ export interface RefusedAction {
  * the member itself, and again once the report was forgotten: see {@link RefusedAction}. Only with `strictMembership`.
  */
 export interface MemberLostAction {
-  /** Which action it is. */
+  /** The type of the action. */
   readonly type: "memberLost";
   /** The member. */
   readonly id: NodeId;
@@ -202,7 +202,7 @@ export interface MemberLostAction {
   readonly reason: "incarnation" | "behind";
 }
 
-/** What a node wants done, in this order. */
+/** An action, which the application must carry out. A step returns actions in their order. */
 export type Action =
   | SendAction
   | ApplyAction

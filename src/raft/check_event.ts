@@ -1,6 +1,6 @@
 /**
- * What a node takes for an event. Types promise it at compile time; here it is held to at run time, before anything
- * changes: a message may come from a transport that does not decode with `decodeMessage`, and from other languages.
+ * Checks events at run time, before anything changes. Types check them at compile time only, and a message may come
+ * from a transport that does not use `decodeMessage`, or from a program in another language.
  *
  * @module
  */

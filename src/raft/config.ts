@@ -12,7 +12,7 @@ import type { RaftConfig } from "./raft_config.ts";
 
 const ID_MAX = 2n ** 64n - 1n;
 
-/** A configuration with nothing left out. */
+/** A complete configuration. */
 export type CheckedConfig =
   & Readonly<Required<Omit<RaftConfig, "sendAhead">>>
   & Pick<RaftConfig, "sendAhead">;
@@ -27,14 +27,15 @@ const MESSAGE_RESERVE_BYTES = 4096;
 /** Commands handed out by a step: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
 
-/** The largest snapshot: as much may another node make this one store. */
+/** The largest snapshot. It limits the disk space that another node can make this one use. */
 const SNAPSHOT_BYTES_DEFAULT = 1024 * 1024 * 1024;
 
-/** Bytes of commands kept behind a snapshot: five seconds of a link of 100 Mbit/s. */
+/** Bytes of commands kept below a snapshot: five seconds of a link of 100 Mbit/s. */
 const TRAILING_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /**
- * Whether a leader waits for answers before it sends more. Otherwise it sends as the recorded traces do.
+ * Whether a leader waits for answers before it sends more. Otherwise it sends like the implementation in the recorded
+ * traces.
  *
  * @param config The configuration.
  * @returns Whether there is a bound on the messages on their way to a node.
@@ -55,7 +56,7 @@ export function isNodeId(id: unknown): id is NodeId {
 
 /** The longest address. In UTF-16 code units. */
 const ADDRESS_LENGTH_MAX = 1024;
-/** What an address must be. */
+/** The requirement for an address, for messages. */
 export const NO_ADDRESS: string = `addresses must be strings of 1 to ${ADDRESS_LENGTH_MAX} characters`;
 
 /** Whether a value can be an address. */
@@ -104,7 +105,7 @@ function fitMessages(config: CheckedConfig): CheckedConfig {
 /**
  * Checks a configuration.
  *
- * @param config What the application gave.
+ * @param config The application's configuration.
  * @returns The same, complete, and with bounds that keep messages below `maxMessageBytes`.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */

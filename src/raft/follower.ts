@@ -1,5 +1,5 @@
 /**
- * How a follower processes the messages of a leader.
+ * Processes the messages of a leader, on a follower.
  *
  * @module
  */
@@ -49,7 +49,7 @@ export function onAppendEntries(s: RaftState, message: AppendEntries): void {
   becomeFollower(s, message.leader);
   restartElectionTimer(s);
   const { prevLogIndex, prevLogTerm, entries } = message;
-  // What a snapshot covers is committed, and thus the leader's as well.
+  // Entries that a snapshot covers are committed, so the leader has the same ones.
   if (prevLogIndex < s.log.snapshotIndex) return reply(s, message, { success: true, matchIndex: s.log.snapshotIndex });
   const term = s.log.termAt(prevLogIndex);
   if (term !== prevLogTerm) return reply(s, message, conflictAt(s, prevLogIndex, term));
@@ -74,7 +74,9 @@ function reply(s: RaftState, { leader, term, round }: AppendEntries, result: Par
   });
 }
 
-/** Where the leader is to try next: the first entry of the term in which the logs differ, or behind the last entry. */
+/**
+ * The next index for the leader to try: the first entry of the term in which the logs differ, or after the last entry.
+ */
 function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial<AppendEntriesReply> {
   const rejected = hasFlowControl(s.config) ? { rejectedIndex: index } : {};
   if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, ...rejected };

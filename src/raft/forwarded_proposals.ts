@@ -15,7 +15,7 @@ import type { RaftState } from "./state.ts";
 import type { ProposalFailedAction } from "./actions.ts";
 import type { ProposeEvent } from "./types.ts";
 
-/** How far a request may lag behind the newest one of its node. Older ones are ignored. */
+/** The most that the number of a request may be below the newest one of its node. Older requests are ignored. */
 const REQUESTS_MAX = 4096;
 /** The earlier sessions that are remembered for each node. Their requests are ignored. */
 const SESSIONS_MAX = 64;

@@ -1,5 +1,5 @@
 /**
- * What a node writes, and when that must be durable.
+ * Writes a node's log, and tracks the writes that must be durable.
  *
  * @module
  */

@@ -1,9 +1,10 @@
 /**
- * Who belongs to the cluster: the latest configuration in the log, committed or not.
+ * The membership of the cluster: the latest configuration in the log, committed or not.
  *
  * In the log and in snapshots, a configuration is one list of ids: the voting members, ascending; then, if there are
- * learners, the first member again, which no list of members could hold, and the learners, ascending. If there is more to
- * say, an entry goes on with the first member once more, and with the bytes that a snapshot has as its meta.
+ * learners, the first member again, which cannot occur twice among the members, and the learners, ascending. If there
+ * are incarnations or addresses, an entry continues with the first member once more, and the bytes of a snapshot's
+ * meta.
  *
  * @module
  */
@@ -17,17 +18,17 @@ const SCAN_BYTES = 256 * 1024;
 /** Entries read at once. Entries without a command have no bytes to limit them. */
 const SCAN_ENTRIES = 4096;
 
-/** Who belongs to the cluster, from an index on. */
+/** The membership of the cluster, from an index on. */
 export interface Membership {
   /** Index of the entry or snapshot that has this configuration; 0 for the initial one. */
   readonly index: Index;
-  /** Who votes, ascending. */
+  /** The voting members, ascending. */
   readonly members: readonly NodeId[];
-  /** Who is only sent entries, ascending. */
+  /** The learners, ascending. */
   readonly learners: readonly NodeId[];
   /** The incarnations of their logs, as far as they are known. */
   readonly incarnations?: ReadonlyMap<NodeId, string>;
-  /** Where they are, in the application's words, as far as it has said. */
+  /** Their addresses, as the application has given them. */
   readonly addresses?: ReadonlyMap<NodeId, string>;
   /** The member that is being replaced. */
   readonly replacement?: Replacement;
@@ -75,7 +76,7 @@ export function encodeMembership(membership: Omit<Membership, "index">): Uint8Ar
 }
 
 /**
- * What a configuration says beside the ids.
+ * The facts in a configuration besides the ids.
  *
  * @param cluster The cluster.
  * @param membership The configuration.

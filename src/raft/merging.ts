@@ -1,6 +1,7 @@
 /**
- * What steps that share a flush send: for each node, entries that follow on each other in one message, and of several
- * acknowledgements the last. With many proposals under one flush, that is one message instead of one each.
+ * Merges the messages of steps that share a flush. For each node, consecutive entries go into one message, and only the
+ * last of several acknowledgements is sent. With many proposals under one flush, that is one message instead of one
+ * each.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { AppendEntries, AppendEntriesReply, Message } from "./messages.ts";
 import { bytesOf } from "./replication.ts";
 import type { Action, SendAction } from "./actions.ts";
 
-/** How much may be in a message. */
+/** The limits of a message. */
 type Bounds = Pick<CheckedConfig, "maxBatch" | "maxBatchBytes">;
 
 /** The last message to a node so far: only with that one can the next be merged, so that none overtakes another. */
@@ -30,7 +31,7 @@ interface LastSend {
  * the same.
  *
  * @param steps The actions of each step, in the order of the steps. Those that are merged with an earlier one go.
- * @param bounds How much may be in a message.
+ * @param bounds The limits of a message.
  */
 export function mergeSends(steps: readonly Action[][], bounds: Bounds): void {
   if (steps.length < 2) return;

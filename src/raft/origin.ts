@@ -1,6 +1,6 @@
 /**
- * Which log a message comes from: an address or an id may be given to the wrong node by mistake, and a node may come back
- * with another log than it had.
+ * The origin of a message: the log of its sender. A node may have the wrong address or id by mistake, or may come back
+ * with another log.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import { WalLogError } from "../api/errors.ts";
 import type { RaftLog } from "../api/types.ts";
 
-/** What a node's log is, as `WalLog.identity` has it. */
+/** The identity of a node's log, as in `WalLog.identity`. */
 export interface Origin {
   /** The cluster that the log belongs to, a UUID; `undefined` if it belongs to none. */
   readonly cluster: string | undefined;
@@ -19,7 +19,7 @@ export interface Origin {
 
 /** A log that knows its own identity, as `WalLog` does. */
 export interface IdentifiedLog extends RaftLog {
-  /** What it is. */
+  /** The identity. */
   readonly identity: Origin;
   /** See `WalLog.foundCluster`. */
   foundCluster(id: string): void;
@@ -30,7 +30,7 @@ function isIdentified(log: RaftLog): log is IdentifiedLog {
 }
 
 /**
- * What a node's log is.
+ * The identity of a node's log.
  *
  * @param log The log.
  * @returns Its identity; `undefined` if it has none.

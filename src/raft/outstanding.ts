@@ -24,7 +24,7 @@ export class Outstanding {
   #head = 0;
   #bytes = 0;
 
-  /** How many parts there are. */
+  /** The number of parts. */
   get count(): number {
     return this.#parts.length - this.#head;
   }

@@ -10,9 +10,12 @@ import type { Index, NodeId, Term } from "../api/types.ts";
 import type { Message } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
-/** How far a message may be ahead of the node's term: 136 years of an election a second. */
+/** The most terms that a message may be ahead of the node: 136 years of an election a second. */
 export const TERM_JUMP_MAX: number = 2 ** 32;
-/** The greatest term or index that a message may bring into the log. Room is left above it, for the cluster to go on. */
+/**
+ * The greatest term or index that a message may bring into the log. Terms and indexes above it are left for the cluster
+ * to continue.
+ */
 export const NUMBER_MAX: number = 2 ** 53 - 1 - TERM_JUMP_MAX;
 
 /**
@@ -50,8 +53,8 @@ function requireAtMost(s: RaftState, type: Message["type"], what: string, most: 
 }
 
 /**
- * Whether a message is one that only nodes send that this node has asked, and its sender is not among them. Requests are
- * another matter: a node may not know yet that their sender was added.
+ * Whether a message is a reply of a node that this node has not asked. Requests are never ignored for this reason: a
+ * node may not know yet that their sender was added.
  *
  * @param s The node.
  * @param message The message.

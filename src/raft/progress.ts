@@ -1,5 +1,5 @@
 /**
- * What a leader knows of another node's log.
+ * The leader's knowledge of another node's log.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { Index, SnapshotSource } from "../api/types.ts";
 import { Outstanding } from "./outstanding.ts";
 
 /**
- * How entries are sent. `probe`: one message at a time, until it is known where the logs agree. `stream`: without
- * waiting for answers. `snapshot`: nothing but a snapshot, until the node has it.
+ * The way in which entries are sent. `probe`: one message at a time, until it is known where the logs agree. `stream`:
+ * without waiting for answers. `snapshot`: nothing but a snapshot, until the node has it.
  */
 export type Flow = "probe" | "stream" | "snapshot";
 
-/** What a leader knows of another node's log. */
+/** The leader's knowledge of another node's log. */
 export interface Progress {
-  /** How entries are sent. */
+  /** The way in which entries are sent. */
   flow: Flow;
   /** Whether an answer is awaited before more is sent; a heartbeat does not wait. */
   isPaused: boolean;
-  /** Up to here the logs are known to agree. */
+  /** The last index at which the logs are known to agree. */
   match: Index;
   /** The next entry to send. */
   next: Index;
@@ -27,7 +27,7 @@ export interface Progress {
   readonly inflights: Outstanding;
   /** Answers since the last heartbeat that deny an earlier acknowledgement. */
   denials: number;
-  /** What the node acknowledged and then denied; `null` if it has not denied anything, or took it back. */
+  /** The acknowledgement that the node has contradicted; `null` if there is none, or if it was acknowledged again. */
   denied: Denied | null;
   /** Whether the node was heard from since the leader last counted. */
   isActive: boolean;
@@ -45,11 +45,11 @@ export interface Progress {
   isLevel: boolean;
 }
 
-/** What a node acknowledged and then denied. */
+/** An acknowledgement that a node has contradicted. */
 export interface Denied {
-  /** What it acknowledged. */
+  /** The index that it acknowledged. */
   readonly match: Index;
-  /** The round of the heartbeat that is to show whether it means it. */
+  /** The round of the heartbeat that must confirm the contradiction. */
   readonly round: number;
   /** When that was last sent, in ticks of the leader. */
   askedAt: number;
@@ -84,11 +84,11 @@ export function endSnapshot(progress: Progress): void {
 }
 
 /**
- * What a leader knows of a node at first.
+ * The progress of a node about which the leader knows nothing yet.
  *
- * @param lastIndex Where the leader's log ends.
- * @param tick The leader's time.
- * @returns Next to nothing.
+ * @param lastIndex The last index of the leader's log.
+ * @param tick The leader's time, in ticks.
+ * @returns The initial progress.
  */
 export function newProgress(lastIndex: Index, tick: number): Progress {
   return {

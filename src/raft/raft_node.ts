@@ -31,8 +31,8 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
 
 /**
  * A node of a Raft cluster: a state machine with no clock, no socket, and no randomness but its seed. The application
- * tells it what happens, with {@link RaftNode.step} or {@link RaftNode.stepAsync}, and carries out, in order, the
- * actions that it gets back.
+ * passes events to {@link RaftNode.step} or {@link RaftNode.stepAsync}, and carries out the returned actions in their
+ * order.
  *
  * @example A cluster of one: it elects itself, and commits by itself.
  * ```ts
@@ -52,11 +52,11 @@ export class RaftNode {
   readonly #queue: FlushQueue;
 
   /**
-   * Makes a node that forgets everything with the process: for tests.
+   * Makes a node whose state ends with the process: for tests.
    *
-   * @param config How it is to behave.
+   * @param config Its configuration.
    * @param log Its log. Default: an empty `MemoryLog`.
-   * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
+   * @throws {WalLogError} `INVALID_ARGUMENT`, or an error of reading the log.
    */
   constructor(config: RaftConfig, log: RaftLog = new MemoryLog()) {
     const s = this.#state = new RaftState(checkConfig(config), log);
@@ -71,13 +71,13 @@ export class RaftNode {
    * Makes a node over its log, or over an empty one. The state machine begins with the log's snapshot, if there is one,
    * and the commands after it are applied again.
    *
-   * @param config How it is to behave.
-   * @param log Its log, which nobody else may write from now on. The logs of all nodes must take entries of the same size:
-   * a follower refuses a message with a larger one, and gets no further.
-   * One that wraps a `WalLog` passes on `damaged`, `lost`, `repair`, and the options of `setHardState` and
-   * `applySnapshot`, or damage ends the node instead of healing.
+   * @param config Its configuration.
+   * @param log Its log, which nothing else may write from now on. The logs of all nodes must accept entries of the same
+   * size: a follower refuses a message with a larger entry, and cannot continue. A wrapper of a `WalLog` must pass on
+   * `damaged`, `lost`, `repair`, and the options of `setHardState` and `applySnapshot`. Otherwise damage ends the node,
+   * and it cannot repair its log.
    * @returns The node, a follower.
-   * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
+   * @throws {WalLogError} `INVALID_ARGUMENT`, or an error of reading the log.
    */
   static withLog(config: RaftConfig, log: RaftLog): RaftNode {
     return new RaftNode(config, log);
@@ -88,12 +88,12 @@ export class RaftNode {
     return this.#state.id;
   }
 
-  /** What the node is. */
+  /** The role of the node. */
   get role(): Role {
     return this.#state.role;
   }
 
-  /** Whether the node leads, as far as it knows: another may lead already. */
+  /** Whether the node leads, as far as it knows. Another node may already lead. */
   get isLeader(): boolean {
     return this.#state.role === "leader";
   }
@@ -103,27 +103,27 @@ export class RaftNode {
     return this.#state.term;
   }
 
-  /** Who leads in that term, as far as the node knows. */
+  /** The leader of that term, as far as the node knows. */
   get leader(): NodeId | null {
     return this.#state.leader;
   }
 
-  /** Up to here the node knows entries to be committed. */
+  /** The last index that the node knows to be committed. */
   get commitIndex(): Index {
     return this.#state.commitIndex;
   }
 
-  /** Up to here entries were handed to the application. */
+  /** The last index that was passed to the application. */
   get lastApplied(): Index {
     return this.#state.lastApplied;
   }
 
-  /** Who votes, ascending, as the latest configuration in the log says, committed or not. */
+  /** The voting members in the latest configuration of the log, committed or not. Ascending. */
   get members(): readonly NodeId[] {
     return this.#state.members;
   }
 
-  /** Who is sent entries without having a vote, ascending. */
+  /** The learners, which get entries and have no vote. Ascending. */
   get learners(): readonly NodeId[] {
     return this.#state.membership.latest.learners;
   }
@@ -177,10 +177,11 @@ export class RaftNode {
   }
 
   /**
-   * What a snapshot of the application's state is of, for one that is too large for memory: see `SnapshotEvent.data`.
+   * The description of a snapshot of the application's state at an index. A snapshot that is too large for memory needs
+   * it: see `SnapshotEvent.data`.
    *
    * @param index The last index that the snapshot includes.
-   * @returns Its index, term, configuration and meta, as the node will need them; `undefined` if the node has not applied
+   * @returns The snapshot's index, term, configuration and meta; `undefined` if the node has not applied
    * the index, or its log has this snapshot or a later one.
    *
    * @example

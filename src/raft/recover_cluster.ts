@@ -11,11 +11,11 @@ import { contentsOf, type CopyProgress, writeAnew } from "../maintain/write_anew
 import { isNodeId } from "./config.ts";
 import { encodeMembership, sortedIds } from "./membership.ts";
 
-/** What the cluster is to be from now on. */
+/** The new cluster. */
 export interface RecoverClusterOptions {
   /** Its members: the one or the few that get a copy of the recovered log. */
   readonly members: readonly NodeId[];
-  /** Its id: another than it had, a UUID. Nodes of the old cluster that come back are refused by it. */
+  /** Its id, a new UUID. It lets the nodes refuse those of the old cluster. */
   readonly cluster: string;
   /** Ends it early. */
   readonly signal?: AbortSignal;
@@ -23,7 +23,7 @@ export interface RecoverClusterOptions {
   readonly onProgress?: (progress: CopyProgress) => void;
 }
 
-/** What the recovered log ends with. */
+/** The end of the recovered log. */
 export interface RecoveredCluster {
   /** The index of the new configuration, the log's last entry. */
   readonly index: Index;

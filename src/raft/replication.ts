@@ -1,5 +1,5 @@
 /**
- * What a leader sends to the others.
+ * Sends a leader's entries, heartbeats and snapshots.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How a leader processes the answers of its followers.
+ * Processes the replies of followers, on the leader.
  *
  * @module
  */
@@ -99,7 +99,7 @@ function isStale({ flow, match, next }: Progress, { rejectedIndex }: AppendEntri
   }
 }
 
-/** Where to try next: behind the last entry of the term in which the logs differ, or in front of that whole term. */
+/** The next index to try: after the last entry of the term in which the logs differ, or before that whole term. */
 function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: AppendEntriesReply): Index {
   if (conflictTerm === 0) return conflictIndex;
   const { log, trailing: { firstIndex } } = s;

@@ -1,5 +1,6 @@
 /**
- * What any part of a node may have to do: follow, enter a term, tell of new members and leaders.
+ * Changes that any part of a node can cause: following a leader, entering a term, and reporting new members and
+ * leaders.
  *
  * @module
  */

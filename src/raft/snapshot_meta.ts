@@ -1,6 +1,7 @@
 /**
- * What a node keeps beside the ids of the members: the cluster, the incarnations of the members' logs, their addresses, and
- * the member that is being replaced. A snapshot has it as its meta, and an entry with a configuration behind the ids.
+ * The data that a node keeps besides the ids of the members: the cluster, the incarnations of the members' logs, their
+ * addresses, and the member that is being replaced. A snapshot has it as its meta, and an entry with a configuration
+ * after the ids.
  *
  * ```text
  *  0  8 bytes "WALLOGRM"
@@ -10,7 +11,8 @@
  *     u32 count, at most 1 x (u64 node, u64 the node that takes its place)
  * ```
  *
- * All integers are little-endian. A meta that begins otherwise is the application's. What follows is for later versions.
+ * All integers are little-endian. A meta that begins otherwise is the application's. Later versions may add data after
+ * this.
  *
  * @module
  */
@@ -29,7 +31,7 @@ export interface Replacement {
   readonly to: NodeId;
 }
 
-/** What a node keeps beside the ids of the members. */
+/** The data that a node keeps besides the ids of the members. */
 export interface SnapshotFacts {
   /** The cluster that the snapshot is of; `undefined` if it has no id. */
   readonly cluster: string | undefined;

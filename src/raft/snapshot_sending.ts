@@ -21,7 +21,7 @@ const REQUESTS_MAX = 3;
  * @returns Whether it could be read.
  */
 export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): boolean {
-  // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
+  // Complete a snapshot that has begun. If each later snapshot replaced it, a slow node might never get one.
   const outgoing = progress.outgoing ?? s.tryRead(() => begin(s));
   if (outgoing === undefined) return false;
   progress.flow = "snapshot";

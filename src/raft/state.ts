@@ -1,5 +1,5 @@
 /**
- * Everything that a node knows, in one object. What is done with it is in the files beside this one, by subject.
+ * The whole state of a node, in one object. The files beside this one work on it, each on one subject.
  *
  * @module
  */
@@ -22,11 +22,11 @@ import type { Action, LeaderChangedAction, Role } from "./actions.ts";
 /** Memory that a command takes beside its bytes, roughly: empty commands must count too. */
 export const ACTION_BYTES = 64;
 
-/** Leadership that is being handed over. */
+/** A transfer of leadership. */
 export interface Transfer {
-  /** Who is to lead. */
+  /** The next leader. */
   readonly target: NodeId;
-  /** When that began, in ticks of this node. */
+  /** The time of its start, in ticks of this node. */
   readonly since: number;
 }
 
@@ -38,7 +38,7 @@ export interface PendingRead {
   readonly from: NodeId | null;
   /** The round of heartbeats that a majority must answer. It begins after the request for the read. */
   readonly round: number;
-  /** Up to where the state machine must get; unknown until the leader has committed an entry of its own term. */
+  /** The index that the state machine must reach. Unknown until the leader has committed an entry of its own term. */
   index: Index | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface ForwardedProposals {
   /** The leader that has them, and its term. */
   leader: NodeId | null;
   term: Term;
-  /** What tells the requests of this process from those of earlier ones. */
+  /** A number that distinguishes the requests of this process from those of earlier ones. */
   readonly session: number;
   /** The number of the latest request. */
   request: number;
@@ -89,7 +89,7 @@ export interface Healing {
   readonly missing: Set<Index>;
   /** Good copies of some of them. */
   readonly good: Map<Index, LogEntry>;
-  /** Whether there may have been entries behind the last. */
+  /** Whether entries after the last one may be lost. */
   readonly isTailLost: boolean;
   /** Whether the snapshot cannot be read. */
   isSnapshotLost: boolean;
@@ -133,22 +133,22 @@ function startIndex({ applied }: CheckedConfig, { snapshotIndex, lastIndex }: Ra
   throw new WalLogError("INVALID_ARGUMENT", `Cannot make a node with applied index ${applied}: ${found}`);
 }
 
-/** Everything that a node knows. */
+/** The state of a node. */
 export class RaftState {
-  /** How the node is to behave. */
+  /** The configuration of the node. */
   readonly config: CheckedConfig;
   /** The log, to be read. */
   readonly log: RaftLog;
   /** The log, to be written. */
   readonly writer: LogWriter;
-  /** What stays in the log behind a snapshot. */
+  /** The entries that stay in the log below a snapshot. */
   readonly trailing: Trailing;
-  /** Who belongs to the cluster. */
+  /** The membership of the cluster. */
   membership: MembershipHistory;
-  /** Where election timeouts come from. */
+  /** The source of random election timeouts. */
   readonly random: SplitMix64;
 
-  /** What the node is. */
+  /** The role of the node. */
   role: Role = "follower";
   /** The latest term that the node has seen; the log's hard state says the same. */
   term: Term;
@@ -303,7 +303,7 @@ export class RaftState {
     }
   }
 
-  /** Wants a message sent. */
+  /** Adds an action that sends a message. */
   send(to: NodeId, message: Message): void {
     this.actions.push({ type: "send", to, message });
   }

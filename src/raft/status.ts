@@ -9,7 +9,7 @@ import type { Flow } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 import type { Role } from "./actions.ts";
 
-/** A peer, as the leader sees it. */
+/** The leader's view of a peer. */
 export interface PeerStatus {
   /** The node. */
   readonly id: NodeId;
@@ -40,7 +40,7 @@ export interface RaftStatus {
   readonly role: Role;
   /** Its latest term. */
   readonly term: Term;
-  /** The leader of that term; `null` if the node knows of none. */
+  /** The leader of that term; `null` if the node knows none. */
   readonly leader: NodeId | null;
   /** The last index known to be committed. */
   readonly commitIndex: Index;

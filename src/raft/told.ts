@@ -1,5 +1,5 @@
 /**
- * What the application was told of nodes that are refused or have lost their logs, so that it is told once.
+ * Remembers the reports about refused nodes and lost members, so that the application gets each of them once.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export class Told {
   readonly #reasons: Map<NodeId, Set<string>> = new Map();
 
   /**
-   * Takes note of a reason.
+   * Remembers a reason.
    *
    * @param id The node.
    * @param reason The reason.

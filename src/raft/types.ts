@@ -8,15 +8,15 @@ import type { Index, NodeId, SnapshotTarget, Term } from "../api/types.ts";
 import type { Message } from "./messages.ts";
 import type { Origin } from "./origin.ts";
 
-/** Time passes: one tick, however long the application makes it. */
+/** One tick has passed. The application decides how long a tick is. */
 export interface TickEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "tick";
 }
 
 /** A message has arrived. */
 export interface MessageEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "message";
   /** The message. */
   readonly message: Message;
@@ -33,7 +33,7 @@ export interface MessageEvent {
  * instead.
  */
 export interface ProposeEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "propose";
   /** The command, opaque to the node. */
   readonly command: Uint8Array;
@@ -46,13 +46,13 @@ export interface ProposeEvent {
 
 /** The application has applied the commands so far, and wants more: see `MoreToApplyAction`. */
 export interface ApplyMoreEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "applyMore";
 }
 
 /** The application has made a snapshot, which replaces the entries up to its index. */
 export interface SnapshotEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "snapshot";
   /** The last index that the snapshot includes. It must be applied already. */
   readonly index: Index;
@@ -68,7 +68,7 @@ export interface SnapshotEvent {
  * learner that has not caught up with the leader. If the node is a member already, only its address changes.
  */
 export interface AddServerEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "addServer";
   /** The node to add. */
   readonly id: NodeId;
@@ -81,7 +81,7 @@ export interface AddServerEvent {
  * Refused as {@link AddServerEvent}.
  */
 export interface AddLearnerEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "addLearner";
   /** The node to add. */
   readonly id: NodeId;
@@ -95,7 +95,7 @@ export interface AddLearnerEvent {
  * the two nodes ends it. Refused as {@link AddServerEvent}, also while another replacement is under way.
  */
 export interface ReplaceServerEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "replaceServer";
   /** The member to replace. */
   readonly id: NodeId;
@@ -107,7 +107,7 @@ export interface ReplaceServerEvent {
 
 /** A member or learner is to be removed. Refused as {@link AddServerEvent}. */
 export interface RemoveServerEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "removeServer";
   /** The node to remove. */
   readonly id: NodeId;
@@ -119,7 +119,7 @@ export interface RemoveServerEvent {
  * `transferTimeout`, it ignores these events instead.
  */
 export interface TransferLeadershipEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "transferLeadership";
   /** The next leader. */
   readonly target: NodeId;
@@ -131,7 +131,7 @@ export interface TransferLeadershipEvent {
  * does.
  */
 export interface ReadIndexEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "readIndex";
   /** The application's name for the read. */
   readonly id: number;
@@ -142,7 +142,7 @@ export interface ReadIndexEvent {
  * with the next entries or the next regular heartbeat. A node that does not lead ignores the event.
  */
 export interface HeartbeatEvent {
-  /** Which event it is. */
+  /** The type of the event. */
   readonly type: "heartbeat";
 }
 

@@ -210,7 +210,7 @@ function writeAppendEntries(writer: WireWriter, message: AppendEntries): void {
   }
 }
 
-/** What of an entry its place does not say. */
+/** The fields of an entry that its position does not imply. */
 function writeTail(writer: WireWriter, termBefore: Term, { index, term, kind, command }: LogEntry): void {
   checkNumber(index, "an entry's index");
   checkNumber(term, `the term of entry ${index}`);

@@ -59,7 +59,7 @@ export class WireWriter {
     this.#at = room;
   }
 
-  /** What was written, and the room in front of it. */
+  /** The bytes written, and the space before them. */
   get written(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#at);
   }
@@ -115,7 +115,7 @@ export class WireReader {
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   }
 
-  /** How many bytes are left. */
+  /** The number of bytes left. */
   get left(): number {
     return this.#bytes.byteLength - this.#at;
   }
@@ -163,7 +163,7 @@ export class WireReader {
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
-  /** What is wrong, and where. */
+  /** The error and its position. */
   error(what: string): WalLogError {
     return encodingError(`Cannot decode a message of ${this.#bytes.byteLength} bytes: at byte ${this.#at}, ${what}`);
   }

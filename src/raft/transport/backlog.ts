@@ -8,12 +8,14 @@ import type { Message } from "../messages.ts";
 
 /** Messages above which no more are read. */
 const MESSAGES_MAX = 256;
-/** What they may take in memory, beside one message of any size. In bytes. */
+/** The most memory for them, besides one message of any size. In bytes. */
 const BYTES_MAX = 16 * 1024 * 1024;
-/** What an entry takes once it is decoded, beside its command, roughly. */
+/** The approximate memory of a decoded entry besides its command, in bytes. */
 const ENTRY_OVERHEAD_BYTES = 200;
 
-/** Says when to read no more of a peer, whichever connection it is on: a new one does not come with room of its own. */
+/**
+ * Decides when to stop reading from a peer. It counts all of the peer's connections, so a new one gives no more memory.
+ */
 export class Backlog {
   #messages = 0;
   #bytes = 0;

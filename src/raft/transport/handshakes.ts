@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 
 /** Somebody who has called, and has not said who it is. */
 export interface Stranger {
-  /** Where it called from. */
+  /** The address of the caller. */
   readonly address: string | undefined;
   /** Ends the connection. */
   readonly sendAway: (reason: string) => void;

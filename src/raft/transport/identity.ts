@@ -1,5 +1,5 @@
 /**
- * Which node is at the other end of a connection with TLS: the one that its certificate names, whatever it says itself.
+ * The node at the other end of a connection with TLS. Its certificate decides, not its own statement.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { NodeId } from "../../api/types.ts";
 import { isRevoked } from "./certificates.ts";
 import type { TransportTls } from "./tcp_options.ts";
 
-/** What of a certificate says whose it is. */
+/** The parts of a certificate that name its owner. */
 interface Names {
   /** As a text: "DNS:one, DNS:two, IP Address:127.0.0.1". */
   readonly subjectaltname?: string;
@@ -48,10 +48,10 @@ export function isWithRevoked(socket: Socket | undefined, tls: TransportTls): bo
   return raw !== undefined && isRevoked(raw, tls);
 }
 
-/** What is wrong with a revoked certificate. */
+/** The reason for refusing a revoked certificate. */
 export const REVOKED = "its certificate is revoked";
 
-/** What is wrong with a certificate that the cluster's authority has not signed. */
+/** The reason for refusing a certificate that the cluster's authority has not signed. */
 export const NOT_OF_THIS_CLUSTER = "its certificate is not of this cluster";
 
 function defaultName(id: NodeId): string {

@@ -13,11 +13,11 @@ import { type Message, senderOf } from "../messages.ts";
 import type { Origin } from "../origin.ts";
 import type { RaftTransport, Receive } from "./transport.ts";
 
-/** What {@link MemoryTransport}s send to each other. */
+/** The network of {@link MemoryTransport}s. */
 export class MemoryNetwork {
   /** Whether a message gets through. Default: all do. */
   passes: (from: NodeId, to: NodeId, message: Message) => boolean = () => true;
-  /** Who is told what is sent to a node. */
+  /** The receivers of the messages to each node. */
   readonly receivers: Map<NodeId, Receive> = new Map();
 }
 

@@ -1,5 +1,5 @@
 /**
- * How a {@link TcpTransport} is to work.
+ * The options of a {@link TcpTransport}.
  *
  * @module
  */
@@ -12,18 +12,19 @@ import { isNodeId } from "../config.ts";
 import { whatIsWrongWithCertificates } from "./certificates.ts";
 import { PROTOCOL, type Protocol } from "./framing.ts";
 
-/** Where a node listens. */
+/** The address on which a node listens. */
 export interface Address {
   /** A name or an address. */
   readonly host: string;
-  /** The port; 0 to listen on any that is free. */
+  /** The port; 0 to listen on any free port. */
   readonly port: number;
 }
 
 /**
- * Certificates, all as PEM. Both sides of a connection show theirs, and only `ca` is trusted, not what the system trusts:
- * so whoever has a certificate of that authority is in the cluster, and nobody else is. It speaks for the node that the
- * certificate names, and for no other. Host names are not compared. Use an authority that signs for this cluster alone.
+ * Certificates, all as PEM. Both sides of a connection present theirs. Only `ca` is trusted, not the authorities of the
+ * system. So every holder of a certificate of that authority is in the cluster, and nobody else is. A holder can act
+ * only as the node that the certificate names. Host names are not compared. Use an authority that signs for this
+ * cluster alone.
  *
  * A certificate names a node if one of its subject alternative names is the node's name, as a DNS name, letter for letter;
  * one without alternative names, if its common name is. In Deno this takes 2.7.14 or newer.
@@ -36,8 +37,8 @@ export interface TransportTls {
   /** Its private key. */
   readonly key: string | Uint8Array;
   /**
-   * The name of a node, which its certificate must have. Default: `node-` and the id, for example `node-7`. The same for
-   * all nodes lets one certificate serve them all; then whoever has it may speak for any of them.
+   * The name of a node, which its certificate must have. Default: `node-` and the id, for example `node-7`. If all
+   * nodes have the same name, one certificate serves them all, and its holder can act as any of them.
    */
   readonly nodeName?: (id: NodeId) => string;
   /**
@@ -47,64 +48,66 @@ export interface TransportTls {
   readonly revoked?: readonly string[];
 }
 
-/** Something that happened to a {@link TcpTransport}: to be logged or counted, nothing has to be done about it. */
+/** An event of a {@link TcpTransport}, to log or to count. It requires no action. */
 export type TransportEvent =
   /** `out`: messages can be sent to the peer. `in`: the peer can send. */
   | { readonly type: "connected"; readonly peer: NodeId; readonly direction: "in" | "out" }
-  /** A connection has ended, or could not be made; it will be tried again. */
+  /** A connection has ended, or could not be made. The transport tries again. */
   | { readonly type: "disconnected"; readonly peer: NodeId; readonly direction: "in" | "out"; readonly reason: string }
-  /** Somebody who is no peer has called. */
+  /** A caller that is not a peer was refused. */
   | { readonly type: "refused"; readonly remote: string; readonly reason: string }
   /** A message was not sent. */
   | { readonly type: "dropped"; readonly peer: NodeId; readonly message: string; readonly reason: string };
 
-/** How a {@link TcpTransport} is to work. */
+/** The options of a {@link TcpTransport}. */
 export interface TcpTransportOptions {
   /** The node whose messages it carries. */
   readonly id: NodeId;
   /** The cluster's name: nodes of clusters with other names are refused. Not a secret. */
   readonly cluster: string;
-  /** Where to listen. */
+  /** The address on which to listen. */
   readonly listen: Address;
-  /** Where the other nodes listen; more can follow with {@link TcpTransport.setPeer}. Default: none. */
+  /** The addresses of the other nodes. {@link TcpTransport.setPeer} adds more. Default: none. */
   readonly peers?: Iterable<readonly [NodeId, Address]>;
-  /** Without it, whoever reaches the port can speak as any node: for loopback and networks that are sealed off. */
+  /**
+   * Without it, anyone who can reach the port can act as any node. Omit it only on loopback and in isolated networks.
+   */
   readonly tls?: TransportTls;
   /**
-   * The largest message sent or taken, in bytes. Default: 64 MiB and 64 KiB, for one entry as large as a log takes. The
+   * The largest message to send or accept, in bytes. Default: 64 MiB and 64 KiB, for one entry of the largest size. The
    * nodes' `maxMessageBytes` must not be larger: the transport drops messages above its own.
    */
   readonly maxMessageBytes?: number;
-  /** What may wait to be sent to one peer, in bytes of memory, beside one message of any size. Default: 16 MiB. */
+  /** The most bytes of messages that wait for one peer, besides one message of any size. Default: 16 MiB. */
   readonly maxQueueBytes?: number;
   /**
-   * How long to wait before a connection is tried again, in milliseconds: the least, doubled after each failure, up to
-   * the most, and up to half of it left off at random. Default: 50 to 2000.
+   * The pause before a connection is tried again, in milliseconds. It starts at the minimum and doubles after each
+   * failure, up to the maximum. A random part of up to half is subtracted. Default: 50 to 2000.
    */
   readonly reconnectDelay?: readonly [least: number, most: number];
   /**
-   * A connection that cannot be made, or on which the peer does not answer for so long, is given up. In milliseconds;
-   * default 5000. One that a peer has made is given up after as long without a sign of life, but 2000 at least.
+   * The time in milliseconds after which a connection is closed if it cannot be made, or if the peer does not answer.
+   * Default: 5000. A connection that a peer has made is closed after the same time of silence, but not before 2000.
    */
   readonly timeout?: number;
-  /** Told what happens. */
+  /** Receives the events. */
   readonly onEvent?: (event: TransportEvent) => void;
 }
 
-/** Options with their defaults, checked. */
+/** Checked options, with their defaults. */
 export type CheckedTcpOptions =
   & Required<Omit<TcpTransportOptions, "tls" | "peers">>
   & {
-    /** Another one after {@link TcpTransport.reload}. */
+    /** {@link TcpTransport.reload} replaces it. */
     tls: TransportTls | undefined;
-    /** What the node speaks. Only tests say something else, to be a node of another release. */
+    /** The protocol versions of the node. Only tests change them, to act as a node of another release. */
     readonly protocol: Protocol;
   };
 
 /** A frame's length is a u32. */
 const MESSAGE_BYTES_MAX = 2 ** 32 - 1;
 const QUEUE_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
-/** Timers go no further. In milliseconds. */
+/** The longest delay of the runtimes' timers. In milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1;
 
 /**

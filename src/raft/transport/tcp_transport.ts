@@ -85,7 +85,7 @@ export class TcpTransport implements RaftTransport {
     return this.#options.id;
   }
 
-  /** Where it listens; `undefined` while it does not. */
+  /** The address on which it listens; `undefined` while it does not. */
   get address(): Address | undefined {
     return this.#address;
   }
@@ -227,9 +227,9 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * How it goes with each peer.
+   * The state of the connections to each peer.
    *
-   * @returns What has been counted so far, by peer.
+   * @returns The counts so far, by peer.
    */
   stats(): ReadonlyMap<NodeId, PeerStats> {
     return new Map([...this.#outgoing].map(([id, outgoing]) => [id, outgoing.stats]));
@@ -259,7 +259,7 @@ export class TcpTransport implements RaftTransport {
     this.#outgoing.set(id, new Outgoing(id, address, this.#options, () => this.#hello(id)));
   }
 
-  /** What is said to a peer first. */
+  /** The first message to a peer. */
   #hello(to: NodeId): Required<Hello> {
     const { cluster, incarnation } = this.#identity?.() ?? { cluster: undefined, incarnation: undefined };
     return {
