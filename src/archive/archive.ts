@@ -70,9 +70,9 @@ export interface Archive extends AsyncDisposable {
   readonly closed: Promise<void>;
 
   /**
-   * Waits until the log's entry at an index is archived. It must be durable before: `log.sync`. An entry is the same as
-   * another one if it has the same index and term. In another process than the writer's, this reads the log, also the
-   * part that is not durable yet. So an entry that was replaced before the call does not count.
+   * Waits until the log's entry at an index is archived. Make it durable first, with `log.sync`. Two entries are the
+   * same if they have the same index and term. In another process than the writer's, this reads the log, also the part
+   * that is not durable yet. So an entry that was replaced before the call does not count.
    *
    * @param index The index.
    * @param options `signal` ends the wait: it rejects with the signal's reason.
@@ -142,7 +142,7 @@ class RunningArchive implements Archive {
   private readonly name: string;
   private readonly retention: Retention | undefined;
   private readonly archiver: Archiver;
-  /** The log as it is now, if the writer may be in another process. */
+  /** The current entries of the log, if the writer may be in another process. */
   private readonly current: CurrentEntries | undefined;
   private readonly waiters = new Waiters();
   private readonly ending = new AbortController();
@@ -248,7 +248,7 @@ class RunningArchive implements Archive {
     try {
       if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention.advance(archivedIndex + 1);
     } catch (error) {
-      // Archiving goes on after the log is closed, because its files are still there.
+      // Archiving continues after the log is closed, because its files are still there.
       if (!(error instanceof WalLogError)) throw error;
       this.isLogFinal = this.isLogClosed;
       this.isLogClosed = true;

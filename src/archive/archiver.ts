@@ -39,7 +39,7 @@ export class Archiver {
   readonly counts: ArchiverCounts = { objects: 0, bytes: 0, merged: 0 };
   /** The claimed generation; 0 before the claim. */
   generation = 0;
-  /** The last index that the store had after a step, and the number of truncations then. */
+  /** The last archived index after a step, and the number of truncations at that time. */
   private reported = { index: 0, truncations: 0 };
   private readonly store: ObjectStore;
   private readonly view: LogView;
@@ -130,7 +130,7 @@ export class Archiver {
     if (pending.length > 0) await this.putSnapshot();
     try {
       for (const [i, { segment, from }] of pending.entries()) {
-        // An upload of many segments takes long. It is in vain if another archiver has taken over.
+        // An upload of many segments takes long, and is wasted if another archiver has taken over.
         if (i > 0) await requireUnfenced(this.claim);
         const next = pending[i + 1]?.segment;
         await this.putPiece(segment, from, segment.endOffset, next === undefined).catch(async (error) => {

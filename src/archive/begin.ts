@@ -14,13 +14,13 @@ import type { LogView } from "./log_view.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { type Beginning, findBeginning, NOTHING_ARCHIVED, type Position } from "./takeover.ts";
 
-/** The number of times to compare an archive with a log that other archivers archive too. */
+/** The most attempts to compare an archive with a log that other archivers archive too. */
 const COMPARISONS_MAX = 2;
 
-/** An archiver that starts. */
+/** A starting archiver. */
 export interface Starter {
   readonly store: ObjectStore;
-  /** The log. There is one. */
+  /** The log, which exists. */
   readonly view: LogView;
   /** A random name of the archiver. */
   readonly token: string;

@@ -1,5 +1,5 @@
 /**
- * Claims of generations. They decide which of several archivers goes on.
+ * Claims of generations. They decide which of several archivers continues.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { WalLogError } from "../api/errors.ts";
 import { claimKey, probeKey, PROBES } from "./keys.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
-/** Probes older than this were left behind by a kill. In milliseconds: a day. */
+/** The age at which a probe counts as a leftover of a killed archiver, in milliseconds: a day. */
 const PROBE_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** The contents of a claim. */

@@ -1,5 +1,5 @@
 /**
- * Metrics that are single numbers.
+ * Metrics with a single value.
  *
  * @module
  */

@@ -28,7 +28,7 @@ import { checkKey } from "./store_key.ts";
 
 /** The folder of unfinished files. No key begins with a dot. */
 const TEMPORARY_FOLDER = ".unfinished";
-/** Files there that were not written to for so long were left behind by a kill. In milliseconds: a day. */
+/** The age at which a file there counts as a leftover of a killed program, in milliseconds: a day. */
 const LEFTOVER_MS = 24 * 60 * 60 * 1000;
 /** Reasons for failures, by the code of the system. */
 const REASONS: ReadonlyMap<string | undefined, string> = new Map([
@@ -43,7 +43,7 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
 const PART_BYTES = 1024 * 1024;
 
 /**
- * An object store in a folder: on a mounted volume of another machine, or for tests.
+ * An object store in a folder, such as a mounted volume of another machine, or for tests.
  *
  * @example
  * ```ts

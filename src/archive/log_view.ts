@@ -1,5 +1,5 @@
 /**
- * The log as its archiver sees it: the part of the files that is proven durable. It is the same in the writer's process
+ * An archiver's view of the log: the part of the files that is proven durable. It is the same in the writer's process
  * and in another one.
  *
  * @module

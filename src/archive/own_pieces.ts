@@ -25,7 +25,7 @@ export interface PlannedPiece {
   readonly to: number;
   /** The log at its start. */
   readonly start: IndexesAt;
-  /** How many times its bytes were merged. */
+  /** The number of times that its bytes were merged. */
   readonly level: number;
 }
 

@@ -29,7 +29,7 @@ export class PieceFile implements ObjectBody {
   private readonly from: number;
   /** The header block, with the header in both copies and zeros elsewhere. */
   private readonly block: Uint8Array;
-  /** The part that was read last. */
+  /** The most recently read part. */
   private part = new Uint8Array(0);
 
   /**

@@ -17,7 +17,7 @@ const PAUSE_MS_MAX = 30_000;
 /**
  * Checks the option `intervalMilliseconds`.
  *
- * @param attempt What was called, for the error.
+ * @param attempt The call, for the error.
  * @param intervalMs The option. Default: one second.
  * @returns The interval, in milliseconds.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
@@ -35,7 +35,7 @@ export interface RepeatedStep {
   readonly signal: AbortSignal;
   /** Does a step. `started`: the time of its start, by `performance.now`. */
   step(started: number): Promise<void>;
-  /** Takes a failure. Returns it as an error if another attempt cannot succeed. */
+  /** Records a failure. Returns it as an error if another attempt cannot succeed. */
   failed(cause: unknown): WalLogError | undefined;
 }
 
@@ -59,7 +59,7 @@ export async function repeatStep({ intervalMs, signal, step, failed }: RepeatedS
       if (end !== undefined) return end;
     }
     const pauseMs = Math.min(intervalMs * 2 ** Math.min(inARow, 20), longestMs);
-    // Random pauses keep those that failed together from trying again together.
+    // Random pauses spread the attempts of archivers that failed together.
     const restMs = started + pauseMs * (inARow === 0 ? 1 : 0.5 + Math.random() / 2) - performance.now();
     if (restMs > 0) await setTimeout(restMs, undefined, { signal }).catch(() => {});
   }

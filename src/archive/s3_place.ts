@@ -1,6 +1,6 @@
 /**
- * Where the objects of an S3 store are: its bucket and prefix, the endpoint, the region, and the credentials. What the
- * options lack comes from the environment variables that other programs use too.
+ * The place of the objects of an S3 store: its bucket and prefix, the endpoint, the region, and the credentials. Values
+ * that the options lack come from the environment variables that other programs use too.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export interface S3Options {
   readonly pathStyle?: boolean | undefined;
   /** The longest time that one attempt of a request may take, in milliseconds. Default: 60,000; at least 1. */
   readonly timeoutMilliseconds?: number | undefined;
-  /** The number of attempts of a request that fails for a time. Default: 7; at least 1. */
+  /** The number of attempts of a request whose failure is temporary. Default: 7; at least 1. */
   readonly attempts?: number | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface S3Options {
 export interface S3Place {
   /** `s3://bucket/prefix`. */
   readonly name: string;
-  /** What all keys begin with: `prefix/`, or nothing. */
+  /** The beginning of all keys: `prefix/`, or nothing. */
   readonly prefix: string;
   /** The URL of the bucket, without a slash at the end. */
   readonly url: string;

@@ -1,5 +1,5 @@
 /**
- * Requests to S3: signs them, limits their time, repeats those that failed for a time, and explains errors.
+ * Requests to S3: signs them, limits their time, repeats them after temporary failures, and explains errors.
  *
  * @module
  */
@@ -17,12 +17,12 @@ const PAUSE_MS_MAX = 10_000;
 /** The most characters of a text from the service in a message. */
 const MESSAGE_LENGTH_MAX = 300;
 
-/** Statuses of failures that pass: of the service, of a proxy before it, or of two requests that collide. */
+/** Statuses of temporary failures: of the service, of a proxy before it, or of two requests that collide. */
 const PASSING_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
-/** Codes of failures that pass, whatever their status is. */
+/** Codes of temporary failures, whatever their status is. */
 const PASSING_CODES: readonly string[] = ["InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"];
 
-/** What to do about an error, by its code. */
+/** The advice for an error, by its code. */
 const ADVICE: Readonly<Record<string, string>> = {
   NoSuchBucket: "create the bucket, or name another one",
   AccessDenied: "allow these credentials to list the bucket, and to read, write and delete its objects",
@@ -36,7 +36,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** A request. */
 export interface S3Request {
-  /** What it does, for messages: `write a/b`. */
+  /** Its purpose, for messages: `write a/b`. */
   readonly action: string;
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** The whole key, with the store's prefix; empty for the bucket itself. */
@@ -51,7 +51,7 @@ export interface S3Request {
   readonly isResult?: (status: number, code: string | undefined) => boolean;
 }
 
-/** A reply, complete. */
+/** A complete reply. */
 export interface S3Reply {
   readonly status: number;
   readonly headers: Headers;
@@ -83,7 +83,7 @@ export class S3Requests {
   }
 
   /**
-   * Sends a request, again and again while its failure can pass. The pauses are random and grow.
+   * Sends a request, and repeats it while its failure is temporary. The pauses are random and grow.
    *
    * @param request The request.
    * @param read Reads a reply. It throws {@link S3Failure} if the reply is wrong.
@@ -172,7 +172,7 @@ export class S3Requests {
     return await signer.sign();
   }
 
-  /** The failure of a connection. Everything but a missing permission can pass. */
+  /** The failure of a connection. All but a missing permission are temporary. */
   private connectionFailure(cause: unknown): S3Failure {
     let innermost = cause;
     while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;

@@ -38,8 +38,8 @@ const HASH_BYTES = 256 * 1024;
  * An object store in a bucket of Amazon S3, or of a service with the same protocol that refuses to write a key twice
  * (`If-None-Match: *`). It needs the package `aws4fetch`, which signs requests.
  *
- * Requests that fail for a time are repeated. A large object is read and sent in parts of 8 MiB, one at a time; parts
- * of an object above 80 GB are larger.
+ * Requests are repeated after temporary failures. A large object is read and sent in parts of 8 MiB, one at a time;
+ * parts of an object above 80 GB are larger.
  *
  * @example
  * ```ts
@@ -120,7 +120,7 @@ export class S3Store implements ObjectStore {
       } as const;
     });
     if (found !== undefined) return found;
-    // The range begins at or behind the end of the object.
+    // The range begins at or after the end of the object.
     if (range!.offset === 0) return { kind: "found", bytes: new Uint8Array(), size: 0 };
     const first = await this.get(key, { offset: 0, length: 0 }, options);
     return first.kind === "absent" ? first : { ...first, bytes: new Uint8Array() };
@@ -169,7 +169,7 @@ export class S3Store implements ObjectStore {
     });
   }
 
-  /** Writes an object in parts. If that fails, the upload is aborted, so that its parts take no room. */
+  /** Writes an object in parts. If that fails, the upload is aborted, so that its parts take no space. */
   async #putInParts(key: string, body: ObjectBody, options: RequestOptions | undefined): Promise<void> {
     const request = this.#request("PUT", "write", key, options);
     const uploadId = await this.#requests.send({ ...request, method: "POST", query: { uploads: "" } }, (reply) => {

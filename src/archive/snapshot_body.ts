@@ -16,7 +16,7 @@ import { inSlices } from "./slices.ts";
 export class FileBody implements ObjectBody {
   readonly size: number;
   private readonly file: SizedFile;
-  /** The part that was read last. */
+  /** The most recently read part. */
   private part = new Uint8Array(0);
 
   constructor(fileSystem: FileSystem, path: string) {

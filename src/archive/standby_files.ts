@@ -67,7 +67,7 @@ export class StandbyFiles {
   }
 
   /**
-   * Reads and verifies the files, and removes what a crash has left unfinished.
+   * Reads and verifies the files, and removes unfinished files of a crash.
    *
    * @throws {WalLogError} `INVALID_ARGUMENT` if the folder has something else; `CORRUPT` if a file is damaged.
    */
@@ -96,7 +96,7 @@ export class StandbyFiles {
 
   /**
    * Takes the final names from segments that are no log without the ones that follow: a crash came before those got
-   * their names. The next update goes on with the files.
+   * their names. The next update uses the files.
    */
   private unname(): void {
     for (const { header } of this.segments.splice(0).reverse()) {

@@ -155,8 +155,8 @@ async function requireSamePieces(
 }
 
 /**
- * Whether the log's file has the archived frames behind its proven end. A power cut can destroy the proof of a flush,
- * but not what was flushed. The log keeps such frames when it is opened for writing.
+ * Whether the log's file has the archived frames after its proven end. A power cut can destroy the proof of a flush,
+ * but not the flushed data. The log keeps such frames when it is opened for writing.
  */
 async function hasUnproven(
   { fileSystem }: LogView,

@@ -43,7 +43,7 @@ export class Waiters {
     return promise;
   }
 
-  /** Whether anyone waits. */
+  /** Whether a caller waits. */
   get isWaiting(): boolean {
     return this.waiting.size > 0;
   }
