@@ -50,8 +50,9 @@ function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boole
       log!.syncSync();
       // One that has not heard of anybody asks for no votes.
       if (isNew && log!.lastIndex === 0) return true;
-      const { members, incarnations } = new MembershipHistory(log!, node!.members).latest;
-      return members.length > 2 && incarnations?.get(id) === incarnation;
+      const { members, incarnations, replacement } = new MembershipHistory(log!, node!.members).latest;
+      // The leader goes on with a replacement. It could remove a member that is needed without the lost one.
+      return members.length > 2 && replacement === undefined && incarnations?.get(id) === incarnation;
     });
   } catch {
     // A disk has failed, which its node will find out.
