@@ -89,7 +89,7 @@ async function replaceLost(world: RaftWorld): Promise<void> {
 }
 
 /** Time passes for all, and all messages are delivered. */
-async function exchange(world: RaftWorld): Promise<void> {
+export async function exchange(world: RaftWorld): Promise<void> {
   for (const machine of world.running) world.step(machine, { type: "tick" });
   await settle(50);
   const letters = world.letters.splice(0);

@@ -80,7 +80,7 @@ export async function backUp(world: RaftWorld): Promise<void> {
 }
 
 /** A disk with a backup, or an empty one. */
-function diskWith(seed: number, backup: Machine["backup"]): SimulatedDisk {
+export function diskWith(seed: number, backup: Machine["backup"]): SimulatedDisk {
   const disk = new SimulatedDisk({ seed });
   for (const [name, bytes] of backup ?? []) {
     const file = disk.fileSystem.open(`${FOLDER}${name}`, "create");

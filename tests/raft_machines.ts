@@ -40,6 +40,12 @@ export interface Machine {
   isLost: boolean;
   /** The files of its last backup; `undefined` if there is none. */
   backup: ReadonlyMap<string, Uint8Array> | undefined;
+  /** A copy of its log's files, with the last index and the members at that time; `undefined` if nobody copied them. */
+  copy: {
+    readonly files: ReadonlyMap<string, Uint8Array>;
+    readonly lastIndex: Index;
+    readonly members: readonly NodeId[];
+  } | undefined;
   /** What its process last told of the leader. */
   announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;
   /** The application: a digest of everything applied, and up to where. */
@@ -50,7 +56,7 @@ export interface Machine {
 export function machineOf(id: NodeId, isNew: boolean, random: Random): Machine {
   return {
     ...{ id, isNew, disk: new SimulatedDisk({ seed: random.next() }), pace: 1 + random.below(3) },
-    ...{ log: undefined, node: undefined, announced: undefined, backup: undefined },
+    ...{ log: undefined, node: undefined, announced: undefined, backup: undefined, copy: undefined },
     ...{ isRotten: false, isLost: false, state: { index: 0, digest: "" } },
   };
 }

@@ -1,8 +1,8 @@
 /**
  * Clusters on simulated disks and a simulated network: messages are lost, doubled, overtaken and cut off, clocks run at
- * different speeds, nodes crash and lose their page cache, disks fail, are lost or come back from a backup, members come
- * and go, and clusters meet. Whatever happens, the
- * properties in `raft_safety.ts` must hold; and when it stops happening, the cluster must get on.
+ * different speeds, nodes crash and lose their page cache, disks fail, are lost or come back from a backup, members return
+ * with older copies of their logs, members come and go, and clusters meet. Whatever happens, the properties in
+ * `raft_safety.ts` must hold; and when it stops happening, the cluster must get on.
  *
  * A seed repeats a history. What fails is thrown with the seed and the last things that happened.
  */
@@ -11,6 +11,7 @@ import type { RaftEvent } from "../src/raft/mod.ts";
 import type { NodeId } from "../mod.ts";
 import { type Counts, STEPS } from "./raft_machines.ts";
 import { RaftWorld } from "./raft_world.ts";
+import { copyOrReturn } from "./raft_copies.ts";
 import { backUp, disturb, fell, loseDisk, partition, rot } from "./raft_faults.ts";
 import { calm, settle } from "./raft_calm.ts";
 
@@ -82,13 +83,14 @@ async function play(world: RaftWorld): Promise<void> {
   else if (dice < 945) read(world);
   else if (dice < 960) disturb(world);
   else if (dice < 975) reconfigure(world);
-  else if (dice >= 996 && world.losesDisks) await backUp(world);
-  else if (dice >= 994 && world.losesDisks) loseDisk(world);
+  else if (dice >= 996 && world.losesDisks && world.copies === undefined) await backUp(world);
+  else if (dice >= 994 && world.losesDisks && world.copies === undefined) loseDisk(world);
   else if (dice < 980) {
     ask(world, () => ({ type: "transferLeadership", target: world.random.pick([...world.machines.keys()]) }));
   } else if (dice < 985) partition(world);
   else if (dice < 988) world.loss = world.random.pick([0, 0, 0.1, 0.4]);
   else if (dice < 994) { for (const { disk } of world.running) disk.idle(); }
+  if (world.copies?.chance(0.004) === true) await copyOrReturn(world);
   if (world.isAsync && world.random.chance(0.7)) await settle(world.random.below(8));
   if (world.failure !== undefined) throw world.failure;
 }

@@ -31,6 +31,8 @@ test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterward
     "behind-snapshot",
     "disk-lost",
     "old-copy",
+    "copied",
+    "copy-detected",
     "lost-replaced",
     "misled",
     "refused",

@@ -55,6 +55,8 @@ export class RaftWorld {
   readonly rots: boolean;
   /** Whether a machine may lose its disk, or get an old copy of its log. */
   readonly losesDisks: boolean;
+  /** Decides about members that return with older copies of their logs. If there, no disk is lost otherwise. */
+  readonly copies: Random | undefined;
   /** How likely it is that reads of a log begin to fail. */
   readonly readLoss: number;
   /** Whether the application's state survives a restart by itself. */
@@ -90,6 +92,7 @@ export class RaftWorld {
     this.readLoss = random.pick([0, 0, 0.01]);
     this.isKept = !this.rots && random.chance(0.3);
     this.losesDisks = !this.rots && seed % 2 === 0;
+    if (this.losesDisks && new Random(seed + 2 ** 36).chance(0.3)) this.copies = new Random(seed + 2 ** 37);
     this.sendsAhead = this.isAsync && new Random(~seed).chance(0.5);
     const size = this.isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const picked = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);

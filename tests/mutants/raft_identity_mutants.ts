@@ -206,4 +206,10 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     ],
     dies: "raft simulation",
   },
+  {
+    name: "raft: a member that denies what it acknowledged is believed",
+    file: "src/raft/replies.ts",
+    edits: [["if (isAnswer) loseBehind(s, reply.from);", "if (isAnswer) void loseBehind;"]],
+    dies: "raft simulation",
+  },
 ];
