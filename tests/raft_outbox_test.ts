@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Message } from "../src/raft/mod.ts";
 import { encodeBehind } from "../src/raft/codec/encode.ts";
-import { StreamReader } from "../src/raft/transport/framing.ts";
 import { Outbox } from "../src/raft/transport/outbox.ts";
+import { StreamReader } from "../src/raft/transport/stream_reader.ts";
 import { Random } from "../src/testing/mod.ts";
 
 describe("a queue of outgoing frames", () => {
@@ -20,13 +20,13 @@ describe("a queue of outgoing frames", () => {
       assert.equal(outbox.push(frame), true);
       for (const byte of frame) sent.push(byte);
       while (random.chance(0.7)) {
-        const chunk = outbox.take();
+        const chunk = outbox.take()?.bytes;
         assert.ok((chunk?.length ?? 0) <= 65_536);
         for (const byte of chunk ?? []) taken.push(byte);
       }
     }
     for (let chunk = outbox.take(); chunk !== undefined; chunk = outbox.take()) {
-      for (const byte of chunk) taken.push(byte);
+      for (const byte of chunk.bytes) taken.push(byte);
     }
     assert.ok(sent.length === taken.length && sent.every((byte, i) => byte === taken[i]));
     assert.deepEqual([outbox.bytes, outbox.length], [0, 0]);
@@ -82,11 +82,11 @@ describe("a queue of outgoing frames", () => {
     const reader = new StreamReader();
     reader.push(Uint8Array.of(160, 134, 1, 0));
     for (const byte of bytes) reader.push(Uint8Array.of(byte));
-    const joined = reader.peek(4).buffer.byteLength;
+    const joined = reader.take(4).buffer.byteLength;
     assert.ok(joined > 90_000 && joined <= 100_004, `the first ${joined} bytes are one piece`);
-    assert.deepEqual(reader.takeFrame(100_000), bytes);
+    assert.deepEqual(reader.take(100_000), bytes);
 
     for (let i = 0; i < 5000; i++) reader.push(new Uint8Array(1000));
-    assert.equal(reader.peek(4).buffer.byteLength, 1000);
+    assert.equal(reader.take(4).buffer.byteLength, 1000);
   });
 });

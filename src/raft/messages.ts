@@ -316,3 +316,12 @@ export function senderOf(message: Message): NodeId {
   if ("from" in message) return message.from;
   return "leader" in message ? message.leader : message.candidate;
 }
+
+/**
+ * Whether a message carries a piece of a snapshot. The receiver copies the piece while it processes the message.
+ *
+ * @param message Any message.
+ */
+export function isPiece(message: Message): message is InstallSnapshot | SnapshotReply {
+  return "snapshot" in message && message.offset !== undefined;
+}

@@ -8,7 +8,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
-import { type Action, type RaftEvent, RaftNode, type SendAction } from "../raft/mod.ts";
+import { free } from "../io/free.ts";
+import { isPiece } from "../raft/messages.ts";
+import { type Action, type RaftEvent, RaftNode, type SendAction, TcpTransport } from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
 import { isRefusal, restoreFailure } from "./errors.ts";
@@ -184,6 +186,8 @@ export class Engine<R> {
   #send({ to, message }: SendAction): void {
     if (message.type === "appendEntries") this.#announced = Math.max(this.#announced, message.leaderCommit);
     this.transport.send(to, message);
+    // This transport has encoded it. Others may hold it.
+    if (this.transport instanceof TcpTransport && isPiece(message)) free(message.snapshot.data);
   }
 
   /**

@@ -28,6 +28,7 @@ import { IDENTITY_MUTANTS } from "./identity_mutants.ts";
 import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
 import { RAFT_FORWARDING_MUTANTS } from "./raft_forwarding_mutants.ts";
+import { RAFT_FREED_MUTANTS } from "./raft_freed_mutants.ts";
 import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_LEADER_MUTANTS } from "./raft_leader_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
@@ -90,6 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_REPAIR_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,
   ...RAFT_SNAPSHOT_MUTANTS,
+  ...RAFT_FREED_MUTANTS,
   ...RAFT_IDENTITY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,

@@ -8,20 +8,21 @@ const IDENTITY = "src/raft/transport/identity.ts";
 const INCOMING = "src/raft/transport/incoming.ts";
 const OUTBOX = "src/raft/transport/outbox.ts";
 const OUTGOING = "src/raft/transport/outgoing.ts";
+const READER = "src/raft/transport/stream_reader.ts";
 const TRANSPORT = "src/raft/transport/tcp_transport.ts";
 
 /** Mutants of the transport. */
 export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "raft transport: a frame may be of any length",
-    file: FRAMING,
+    file: READER,
     edits: [["if (length > bytesMax) {", "if (length < 0) {"]],
     dies: "raft_callers_test",
   },
   {
     name: "raft transport: pieces that arrive are kept apart however many they are",
-    file: FRAMING,
-    edits: [["> this.#bytes + CHUNKS_OVERHEAD_BYTES) this.#join();", "> 2 ** 53) this.#join();"]],
+    file: READER,
+    edits: [["<= this.#bytes + CHUNKS_OVERHEAD_BYTES) return;", "<= 2 ** 53) return;"]],
     dies: "raft_outbox_test",
   },
   {
@@ -138,7 +139,7 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "raft transport: bytes are written whether the peer takes them or not",
     file: OUTGOING,
-    edits: [["if (socket.write(chunk)) continue;", "if (socket.write(chunk) || true) continue;"]],
+    edits: [["if (write(socket, chunk)) continue;", "if (write(socket, chunk) || true) continue;"]],
     dies: "raft_backpressure_test",
   },
   {

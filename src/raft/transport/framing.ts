@@ -79,11 +79,6 @@ const NO_ORIGIN: Origin = { cluster: undefined, incarnation: undefined };
 const ORIGIN_AT = 60;
 const MAGIC = new TextEncoder().encode("WALLOGRT");
 
-/** What a chunk takes in memory beside its bytes, roughly. */
-const CHUNK_OVERHEAD_BYTES = 128;
-/** As much of that as need not bother anybody: chunks of an ordinary size are never joined for it. */
-const CHUNKS_OVERHEAD_BYTES = 64 * 1024;
-
 /** What is said first. */
 export interface Hello {
   /** The node that speaks. */
@@ -178,77 +173,4 @@ export function whatSeparates(own: Required<Hello>, theirs: Required<Hello>): st
     return `it speaks the versions ${show(theirs.versions)} of the protocol, and this node ${show(own.versions)}`;
   }
   return otherCluster(own.origin, theirs.origin);
-}
-
-/**
- * Puts together again what arrives in pieces. It holds what has arrived, and nothing that is only announced; in about
- * twice its bytes, however small the pieces are.
- */
-export class StreamReader {
-  #chunks: Uint8Array[] = [];
-  #bytes = 0;
-
-  /** Takes what has arrived. */
-  push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.byteLength;
-    // What is joined grows by a share of itself until the next time, so that a byte is not copied again and again.
-    if (this.#chunks.length * CHUNK_OVERHEAD_BYTES > this.#bytes + CHUNKS_OVERHEAD_BYTES) this.#join();
-  }
-
-  /** How much has arrived and was not taken. In bytes. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /**
-   * What has arrived first, without taking it.
-   *
-   * @param length How much of it is wanted; no more than has arrived.
-   */
-  peek(length: number): Uint8Array {
-    const [first] = this.#chunks;
-    if (first !== undefined && first.byteLength >= length) return first.subarray(0, length);
-    return this.#join().subarray(0, length);
-  }
-
-  /** As {@link StreamReader.peek}, and takes it. */
-  take(length: number): Uint8Array {
-    const taken = this.peek(length);
-    const first = this.#chunks[0];
-    if (first?.byteLength === length) this.#chunks.shift();
-    else if (first !== undefined) this.#chunks[0] = first.subarray(length);
-    this.#bytes -= length;
-    return taken;
-  }
-
-  /**
-   * Takes the next frame.
-   *
-   * @param bytesMax The largest message allowed.
-   * @returns Its message, empty for a ping; `undefined` if it has not arrived yet.
-   * @throws {WalLogError} `ENCODING` if it is to be larger than that.
-   */
-  takeFrame(bytesMax: number): Uint8Array | undefined {
-    if (this.#bytes < FRAME_LENGTH_BYTES) return undefined;
-    const head = this.peek(FRAME_LENGTH_BYTES);
-    const length = new DataView(head.buffer, head.byteOffset).getUint32(0, true);
-    if (length > bytesMax) {
-      throw encodingError(`Cannot read a message: ${length} bytes are announced, at most ${bytesMax} are allowed`);
-    }
-    if (this.#bytes < FRAME_LENGTH_BYTES + length) return undefined;
-    return this.take(FRAME_LENGTH_BYTES + length).subarray(FRAME_LENGTH_BYTES);
-  }
-
-  /** Makes one chunk of all. */
-  #join(): Uint8Array {
-    const all = new Uint8Array(this.#bytes);
-    let filled = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, filled);
-      filled += chunk.byteLength;
-    }
-    this.#chunks = [all];
-    return all;
-  }
 }

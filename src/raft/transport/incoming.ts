@@ -8,8 +8,9 @@ import { createServer as createTcpServer, type Server, type Socket } from "node:
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { WalLogError } from "../../api/errors.ts";
 import type { NodeId } from "../../api/types.ts";
+import { free } from "../../io/free.ts";
 import { decodeMessage } from "../codec/decode.ts";
-import { senderOf } from "../messages.ts";
+import { isPiece, senderOf } from "../messages.ts";
 import { Backlog } from "./backlog.ts";
 import {
   ANSWER,
@@ -19,10 +20,10 @@ import {
   type Hello,
   HELLO_BYTES,
   PING_MS,
-  StreamReader,
   whatSeparates,
 } from "./framing.ts";
 import { Handshakes, type Stranger } from "./handshakes.ts";
+import { OWN_BUFFER_BYTES_MIN, StreamReader } from "./stream_reader.ts";
 import type { Origin } from "../origin.ts";
 import { asText } from "./certificates.ts";
 import { isWithRevoked, NOT_OF_THIS_CLUSTER, REVOKED, whatIsWrongWith } from "./identity.ts";
@@ -306,6 +307,7 @@ export class IncomingConnections {
     if (backlog.isFull) this.#pause(connection);
     void finished.then(() => {
       finish();
+      if (isPiece(message) && bytes.byteLength >= OWN_BUFFER_BYTES_MIN) free(bytes);
       if (backlog.isEmpty) this.#backlogs.delete(peer);
       const current = this.#byPeer.get(peer);
       if (current?.isPaused && !backlog.isFull) this.#resume(current);

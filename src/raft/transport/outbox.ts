@@ -9,6 +9,16 @@ const CHUNK_BYTES = 64 * 1024;
 /** What a frame takes in memory beside its bytes, roughly: many small ones must not come for nothing. */
 const FRAME_OVERHEAD_BYTES = 128;
 
+/** Frames of this size or more are freed when they are sent. Smaller ones are left to garbage collection. In bytes. */
+const FREED_BYTES_MIN = 64 * 1024;
+
+/** The next bytes to send. */
+export interface OutboxChunk {
+  readonly bytes: Uint8Array;
+  /** The large frame that ends in these bytes. Nothing needs its buffer once they are sent. */
+  readonly frame: Uint8Array | undefined;
+}
+
 /**
  * A queue of frames with a bound. When it is full, what comes is refused, and not what has waited longest: entries build
  * on those before them, so that with a gap the rest would be of no use to the peer.
@@ -43,6 +53,7 @@ export class Outbox {
   /**
    * Adds a frame.
    *
+   * @param frame The frame. Nothing else may use its buffer.
    * @returns Whether there was room.
    */
   push(frame: Uint8Array): boolean {
@@ -54,7 +65,8 @@ export class Outbox {
   }
 
   /** Takes the next bytes to send: several small frames, or a part of a large one; `undefined` if nothing waits. */
-  take(): Uint8Array | undefined {
+  take(): OutboxChunk | undefined {
+    let ended: Uint8Array | undefined;
     const pieces: Uint8Array[] = [];
     let length = 0;
     while (length < CHUNK_BYTES && this.#head < this.#frames.length) {
@@ -67,16 +79,18 @@ export class Outbox {
       this.#taken = 0;
       this.#head++;
       this.#bytes -= bytesHeld(frame);
+      if (frame.byteLength >= FREED_BYTES_MIN) ended = frame;
     }
     this.#forget();
-    if (pieces.length <= 1) return pieces[0];
-    const chunk = new Uint8Array(length);
+    if (pieces.length === 0) return undefined;
+    if (pieces.length === 1) return { bytes: pieces[0]!, frame: ended };
+    const bytes = new Uint8Array(length);
     let filled = 0;
     for (const piece of pieces) {
-      chunk.set(piece, filled);
+      bytes.set(piece, filled);
       filled += piece.byteLength;
     }
-    return chunk;
+    return { bytes, frame: ended };
   }
 
   /** Drops everything. */

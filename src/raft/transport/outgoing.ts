@@ -7,6 +7,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { NodeId } from "../../api/types.ts";
+import { free } from "../../io/free.ts";
 import {
   ANSWER,
   canBeHello,
@@ -17,12 +18,12 @@ import {
   negotiate,
   PING,
   PING_MS,
-  StreamReader,
   whatSeparates,
 } from "./framing.ts";
 import { asText } from "./certificates.ts";
 import { isWithRevoked, REVOKED, whatIsWrongWith } from "./identity.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxChunk } from "./outbox.ts";
+import { StreamReader } from "./stream_reader.ts";
 import type { Address, CheckedTcpOptions, TransportTls } from "./tcp_options.ts";
 
 /**
@@ -280,7 +281,7 @@ export class Outgoing {
     const socket = this.#socket;
     if (this.#phase !== "open" || this.#isBlocked || socket === undefined) return;
     for (let chunk = this.#outbox.take(); chunk !== undefined; chunk = this.#outbox.take()) {
-      if (socket.write(chunk)) continue;
+      if (write(socket, chunk)) continue;
       this.#isBlocked = true;
       break;
     }
@@ -306,4 +307,17 @@ export class Outgoing {
     // Last, for whoever is told may close this.
     this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
   }
+}
+
+/**
+ * Writes a chunk, and frees the large frame that ends in it once everything up to there is written.
+ *
+ * @returns Whether the socket takes more.
+ */
+function write(socket: Socket, { bytes, frame }: OutboxChunk): boolean {
+  if (frame === undefined) return socket.write(bytes);
+  return socket.write(bytes, (error) => {
+    // After a failure, the system may still read from the buffer.
+    if (!error) free(frame);
+  });
 }

@@ -11,7 +11,8 @@ import type { Origin } from "../origin.ts";
 /**
  * Takes a message that has arrived. `origin` is the log that it comes from, if the transport knows: pass it on as
  * `MessageEvent.origin`. As long as what it returns is not settled, the message counts as unfinished, and a
- * transport may read no more of that peer's while too many are. It must neither throw nor reject.
+ * transport may read no more of that peer's while too many are. Once it is settled, `TcpTransport` frees the data of a
+ * message with a piece of a snapshot (`offset`): the data is empty then. It must neither throw nor reject.
  */
 export type Receive = (message: Message, origin?: Origin) => void | PromiseLike<unknown>;
 
