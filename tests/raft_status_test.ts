@@ -30,6 +30,7 @@ test("a leader's status says how far each other node is, and when it was last he
     isDamaged: false,
     uncommittedBytes: 0,
     transferTarget: null,
+    membershipIndex: 0,
     replacement: null,
   });
   assert.deepEqual(

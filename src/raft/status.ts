@@ -56,6 +56,8 @@ export interface RaftStatus {
   readonly uncommittedBytes: number;
   /** The node that leadership is being transferred to; `null` if none is. */
   readonly transferTarget: NodeId | null;
+  /** The index of the latest configuration; 0 for the initial one. It is committed once `commitIndex` has reached it. */
+  readonly membershipIndex: Index;
   /** The member that is being replaced, and by which node; `null` if none is. */
   readonly replacement: { readonly from: NodeId; readonly to: NodeId } | null;
   /** The others, if the node leads: members, then learners. Empty otherwise. */
@@ -76,6 +78,7 @@ export function statusOf(s: RaftState): RaftStatus {
     isDamaged: healing !== null,
     uncommittedBytes: uncommitted.bytes,
     transferTarget: transfer?.target ?? null,
+    membershipIndex: s.membership.latest.index,
     replacement: s.membership.latest.replacement ?? null,
     peers: s.others.flatMap((peer) => peerStatus(s, peer)),
   };

@@ -310,18 +310,14 @@ export class Replica<R> {
       options.signal?.throwIfAborted();
       this.#requireRunning(name, refused);
       if (!isKnown()) throw cancelled(name);
-      try {
-        const step = this.#engine.request(event);
-        // The step is taken already. When it is durable, the log may have an entry of another leader there.
-        const { lastIndex, lastTerm } = node.log;
-        await step;
-        await this.#whileLeader(name, isCommitted(node, name, lastIndex, lastTerm), options);
-        return;
-      } catch (error) {
-        if (error instanceof ReplicaError) throw error;
-        const failure = this.#failed(name, error, refused);
-        if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;
+      const step = this.#engine.request(event);
+      // The step is taken already. When it is durable, the log may have an entry of another leader there.
+      const { lastIndex, lastTerm } = node.log;
+      const failure = await step.then(() => undefined, (error) => this.#failed(name, error, refused));
+      if (failure === undefined) {
+        return await this.#whileLeader(name, isCommitted(node, name, lastIndex, lastTerm), options);
       }
+      if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;
       const next = performance.now() + this.#options.tickMilliseconds;
       await this.#whileLeader(name, () => performance.now() >= next, options);
     }

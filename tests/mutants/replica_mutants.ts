@@ -235,4 +235,21 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     ]],
     dies: "replica_ended_test",
   },
+  {
+    name: "replica: a change whose wait is aborted is reported as one of a closed replica",
+    file: "src/replica/replica.ts",
+    edits: [[
+      "return await this.#whileLeader(name, isCommitted(node, name, lastIndex, lastTerm), options);",
+      `return await this.#whileLeader(name, isCommitted(node, name, lastIndex, lastTerm), options).catch((error) => {
+          throw error instanceof ReplicaError ? error : this.#failed(name, error, refused);
+        });`,
+    ]],
+    dies: "replica_changes_test",
+  },
+  {
+    name: "replica: the status does not show that a change of the members waits",
+    file: "src/raft/status.ts",
+    edits: [["membershipIndex: s.membership.latest.index,", "membershipIndex: 0,"]],
+    dies: "replica_changes_test",
+  },
 ];
