@@ -116,7 +116,8 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   if (reply.nextOffset !== undefined) {
     return onPiece(s, reply.from, progress, reply.nextOffset);
   }
-  progress.next = progress.match + 1;
+  // While entries are streamed, a late answer must not send them again.
+  if (progress.flow !== "stream") progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {
     // The answer is to an earlier snapshot.
     if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.source.index) return;

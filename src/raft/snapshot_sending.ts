@@ -130,7 +130,10 @@ export function lengthOf({ config }: RaftState, { meta }: SnapshotSource, offset
   return offset > 0 ? pieceBytes : Math.min(pieceBytes, Math.max(dataBytesMax(config) - meta.length, 1));
 }
 
-/** A node has the data up to an offset. */
+/**
+ * A node has the data up to an offset. The answer does not say of which snapshot. If it is a late one to an earlier
+ * snapshot, pieces are sent from the wrong offset, and the node's answer to the first of them corrects that.
+ */
 export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset: number): void {
   const { flow, outgoing } = progress;
   if (flow !== "snapshot" || outgoing === null) return;

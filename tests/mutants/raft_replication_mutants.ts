@@ -161,4 +161,19 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
     edits: [["source.index < Math.min(last, s.log.snapshotIndex)", "source.index > s.log.snapshotIndex"]],
     dies: "raft_progress_test",
   },
+  {
+    name: "raft: a late answer to a snapshot sends streamed entries again",
+    file: "src/raft/replies.ts",
+    edits: [[`if (progress.flow !== "stream") progress.next`, `if (progress.flow !== null) progress.next`]],
+    dies: "raft_late_answers_test",
+  },
+  {
+    name: "raft: a node does not correct an offset that lies ahead of its pieces",
+    file: "src/raft/follower.ts",
+    edits: [[
+      "if (offset !== incoming.length) return incoming.length;",
+      "if (offset < incoming.length) return incoming.length;",
+    ]],
+    dies: "raft_late_answers_test",
+  },
 ];
