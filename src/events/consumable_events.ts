@@ -8,8 +8,6 @@ import { isSignal } from "../api/taken.ts";
 import { invalid, show } from "../api/validate.ts";
 import { readOnlyError } from "../write/refusals.ts";
 import { Consumers } from "./consumers.ts";
-import { Deliveries } from "./deliveries.ts";
-import { FollowedEvents } from "./followed_events.ts";
 import type { EventParts } from "./readable_events.ts";
 import { checkBoolean, checkName, checkOptions } from "./refusals.ts";
 import { expired } from "./retention.ts";
@@ -76,12 +74,9 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
    */
   consume(name: string, options: ConsumeOptions = {}): AsyncIterableIterator<Delivery<E>, undefined, unknown> {
     checkName("Cannot consume: the name", name);
-    const { maxInFlight, signal } = takeConsumeOptions(options);
-    const { wal, reader } = this.#parts;
-    return this.#require("consume").serve(name, (after, acknowledge) => {
-      const events = new FollowedEvents(wal.follow({ from: after + 1, signal }), reader);
-      return new Deliveries<E>({ events, maxInFlight, signal, acknowledge });
-    });
+    const taken = takeConsumeOptions(options);
+    const follow = (from: Position) => this.follow({ from, signal: taken.signal });
+    return this.#require("consume").serve(name, follow, taken);
   }
 
   /**

@@ -9,36 +9,25 @@
 import { WalLogError } from "../api/errors.ts";
 import type { Retention } from "../api/retention.ts";
 import type { WalLog } from "../api/wal_log.ts";
+import { Deliveries, type Delivering } from "./deliveries.ts";
 import type { EventState } from "./event_state.ts";
 import type { EventWriter } from "./event_writer.ts";
-import type { Position } from "./types.ts";
-
-/** A loop that a consumer is served by. */
-interface Serving {
-  /** Whether it can still deliver events. */
-  readonly isRunning: boolean;
-  /** All events up to a position are acknowledged, by the loop or by hand. */
-  passed(through: Position): void;
-  /** Ends it. */
-  return(): Promise<unknown>;
-}
+import type { AwaitedEvents } from "./followed_events.ts";
+import type { Delivery, Position, StoredEvent } from "./types.ts";
 
 /** A consumer. One of the same name that comes after it was forgotten is another one. */
 interface Consumer {
   /** Keeps the events that it has not acknowledged. */
   readonly retention: Retention;
-  /** The last loop that served it. */
-  serving: Serving | undefined;
+  /** The deliveries to the last loop that served it. */
+  deliveries: Deliveries<unknown> | undefined;
 }
-
-/** What consumers need of the writer. */
-type Writer = Pick<EventWriter<unknown>, "acknowledge" | "forget" | "onSync">;
 
 /** The consumers of a log that is open for writing. */
 export class Consumers {
   private readonly wal: WalLog;
   private readonly state: EventState;
-  private readonly writer: Writer;
+  private readonly writer: EventWriter<unknown>;
   private readonly known = new Map<string, Consumer>();
   /** Names of consumers with an acknowledgement that is not written. */
   private readonly unwritten = new Set<string>();
@@ -50,12 +39,12 @@ export class Consumers {
    * @param state The state of the log, which has the position of each consumer.
    * @param writer Writes acknowledgements.
    */
-  constructor(wal: WalLog, state: EventState, writer: Writer) {
+  constructor(wal: WalLog, state: EventState, writer: EventWriter<unknown>) {
     this.wal = wal;
     this.state = state;
     this.writer = writer;
     // What found no room. While acknowledgements are flushed, those that came since wait for their turn.
-    writer.onSync = () => void (this.isWriting || this.tryToWrite());
+    writer.onSync = () => void (this.isWriting || this.write());
     for (const [name, position] of state.consumers) this.retain(name, position);
   }
 
@@ -71,7 +60,7 @@ export class Consumers {
     const position = Math.max(this.wal.firstIndex - 1, this.wal.snapshotIndex, this.state.dropped);
     this.retain(name, position);
     try {
-      this.writer.acknowledge([[name, position]]);
+      this.writer.acknowledge(name, position);
     } catch (error) {
       this.release(name);
       throw error;
@@ -82,17 +71,26 @@ export class Consumers {
    * Begins to serve a consumer, which is added if there is none of that name.
    *
    * @param name The consumer.
-   * @param begin Begins behind a position. It is given a function that acknowledges events, for this consumer only.
-   * @returns The loop that serves it.
+   * @param follow Follows the log from a position on.
+   * @param options How many events can be in flight, and the signal that ends the events.
+   * @returns Its events.
    * @throws {WalLogError} `BUSY` if it is served already; as `WalLog.append`.
    */
-  serve<T extends Serving>(name: string, begin: (after: Position, acknowledge: (through: Position) => void) => T): T {
+  serve<E>(
+    name: string,
+    follow: (from: Position) => AwaitedEvents<StoredEvent<E>>,
+    options: Pick<Delivering<E>, "maxInFlight" | "signal">,
+  ): AwaitedEvents<Delivery<E>> {
     this.requireIdle("consume", name);
     this.add(name);
     const consumer = this.known.get(name)!;
-    return consumer.serving = begin(this.state.consumers.get(name)!, (through) => {
+    const events = follow(this.state.consumers.get(name)! + 1);
+    const acknowledge = (through: Position) => {
       if (this.known.get(name) === consumer) this.acknowledge(name, through);
-    });
+    };
+    const deliveries = new Deliveries<E>({ events, acknowledge, ...options });
+    consumer.deliveries = deliveries;
+    return deliveries.iterator;
   }
 
   /**
@@ -106,13 +104,13 @@ export class Consumers {
     if (position === undefined || through <= position || this.isFinished) return;
     this.state.consumers.set(name, through);
     this.unwritten.add(name);
-    const { retention, serving } = this.known.get(name)!;
+    const { retention, deliveries } = this.known.get(name)!;
     try {
       retention.advance(through + 1);
     } catch {
       // A file could not be deleted. The log has failed, and its next call says so.
     }
-    serving?.passed(through);
+    deliveries?.passed(through);
     void this.writeAll();
   }
 
@@ -139,15 +137,10 @@ export class Consumers {
     this.release(name);
   }
 
-  /** Writes acknowledgements, so that the flush that follows covers them. On a full disk, they are written later. */
-  write(): void {
-    this.tryToWrite();
-  }
-
   /** Ends all that are served, and writes what they have acknowledged. The log is about to be closed. */
   finish(): void {
-    for (const { serving } of this.known.values()) void serving?.return();
-    this.tryToWrite();
+    for (const { deliveries } of this.known.values()) deliveries?.end();
+    this.write();
     this.isFinished = true;
   }
 
@@ -158,7 +151,7 @@ export class Consumers {
     // Those of the same turn of the event loop share an entry.
     await Promise.resolve();
     try {
-      while (this.unwritten.size > 0 && this.tryToWrite()) await this.wal.sync();
+      while (this.unwritten.size > 0 && this.write()) await this.wal.sync();
     } catch {
       // The log has failed, and its next call says so. What is not acknowledged is delivered again.
     } finally {
@@ -166,30 +159,28 @@ export class Consumers {
     }
   }
 
-  /** Writes acknowledgements. If that fails, they are written with the next one, or before the next flush. */
-  private tryToWrite(): boolean {
-    const names = [...this.unwritten];
-    if (names.length === 0 || this.tryToWriteOf(names)) return true;
-    // An entry may have become too large for the log, which can be opened with a lower bound. The others are written.
-    const written = names.length > 1 ? names.filter((name) => this.tryToWriteOf([name])) : [];
-    return written.length > 0;
-  }
-
-  private tryToWriteOf(names: readonly string[]): boolean {
-    const { consumers } = this.state;
-    try {
-      this.writer.acknowledge(names.map((name) => [name, consumers.get(name)!]));
-    } catch {
-      // The disk is full, or an entry is too large: they stay unwritten. A log that has failed says so in its next call.
-      return false;
+  /**
+   * Writes acknowledgements, one entry for each consumer, so that the flush that follows covers them. On a full disk, or
+   * if an entry is too large for the log, they are written later, with the next one or before the next flush.
+   *
+   * @returns Whether none is left, or at least one was written.
+   */
+  write(): boolean {
+    const before = this.unwritten.size;
+    for (const name of this.unwritten) {
+      try {
+        this.writer.acknowledge(name, this.state.consumers.get(name)!);
+        this.unwritten.delete(name);
+      } catch {
+        // The others are written. A log that has failed says so in its next call.
+      }
     }
-    for (const name of names) this.unwritten.delete(name);
-    return true;
+    return this.unwritten.size === 0 || this.unwritten.size < before;
   }
 
   private retain(name: string, position: Position): void {
     const retention = this.wal.retain(name, Math.max(position + 1, this.wal.firstIndex));
-    this.known.set(name, { retention, serving: undefined });
+    this.known.set(name, { retention, deliveries: undefined });
   }
 
   private release(name: string): void {
@@ -199,7 +190,7 @@ export class Consumers {
   }
 
   private requireIdle(attempt: string, name: string): void {
-    if (!this.known.get(name)?.serving?.isRunning) return;
+    if (!this.known.get(name)?.deliveries?.isRunning) return;
     throw new WalLogError(
       "BUSY",
       `Cannot ${attempt} as ${JSON.stringify(name)}: a consumer of that name is running; end its loop first`,

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { DONE, OrderedIterator } from "./ordered_iterator.ts";
+import { type AwaitedEvents, endable } from "./followed_events.ts";
 import type { Delivery, Position, StoredEvent } from "./types.ts";
 
 /** What {@link Deliveries} needs of the log. */
 export interface Delivering<E> {
-  /** The events behind the consumer's position. */
-  readonly events: AsyncIterableIterator<StoredEvent<E>, undefined, unknown>;
+  /** The events behind the consumer's position. The signal ends them. */
+  readonly events: AwaitedEvents<StoredEvent<E>>;
   /** How many events can be delivered ahead of the first that is not acknowledged. */
   readonly maxInFlight: number;
   /** Ends the iteration. */
@@ -26,7 +26,7 @@ interface InFlight {
 }
 
 /** Delivers events, a bounded number ahead of the first that is not acknowledged. */
-export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
+export class Deliveries<E> {
   private readonly log: Delivering<E>;
   /** Events from the first on that is not acknowledged, in order. */
   private readonly inFlight: InFlight[] = [];
@@ -34,10 +34,11 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
   private through: Position = 0;
   private wake: () => void = () => {};
   private isEnded = false;
+  /** The events, as the consumer gets them. */
+  readonly iterator: AwaitedEvents<Delivery<E>> = endable(this.deliver(), () => this.end());
 
   /** @param log The log, and how to deliver. */
   constructor(log: Delivering<E>) {
-    super();
     this.log = log;
   }
 
@@ -57,15 +58,24 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
     this.wake();
   }
 
-  protected override async step(): Promise<IteratorResult<Delivery<E>, undefined>> {
-    for (;;) {
-      await this.room();
-      const { done, value } = this.isEnded ? DONE : await this.log.events.next();
-      if (done || this.isEnded) break;
-      if (value.position > this.through) return { done: false, value: this.deliver(value) };
+  /** Ends the iteration, also one that waits. Events that were delivered can still be acknowledged. */
+  end(): void {
+    this.isEnded = true;
+    this.wake();
+    void this.log.events.return?.();
+  }
+
+  private async *deliver(): AsyncGenerator<Delivery<E>, undefined> {
+    try {
+      for (;;) {
+        await this.room();
+        const { done, value } = await this.log.events.next();
+        if (done || this.isEnded) return;
+        if (value.position > this.through) yield this.sent(value);
+      }
+    } finally {
+      this.end();
     }
-    this.end();
-    return DONE;
   }
 
   /** Waits until fewer events are in flight than may be, or until the iteration ends. */
@@ -77,10 +87,9 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
       await new Promise<void>((resolve) => this.wake = resolve);
     }
     signal?.removeEventListener("abort", wake);
-    if (!this.isEnded) signal?.throwIfAborted();
   }
 
-  private deliver(event: StoredEvent<E>): Delivery<E> {
+  private sent(event: StoredEvent<E>): Delivery<E> {
     const one: InFlight = { position: event.position, isAcknowledged: false };
     this.inFlight.push(one);
     const ack = () => {
@@ -90,13 +99,5 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
       if (through > 0) this.log.acknowledge(through);
     };
     return { ...event, ack };
-  }
-
-  /** Events that were delivered can still be acknowledged. */
-  protected override end(): void {
-    if (this.isEnded) return;
-    this.isEnded = true;
-    this.wake();
-    void this.log.events.return?.();
   }
 }

@@ -121,14 +121,14 @@ export class EventWriter<E> {
   }
 
   /**
-   * Writes acknowledgements.
+   * Writes an acknowledgement.
    *
-   * @param positions Names of consumers, and the position up to which each has acknowledged all events.
+   * @param name The consumer.
+   * @param position The position up to which it has acknowledged all events.
    * @throws {WalLogError} As `WalLog.append`.
    */
-  acknowledge(positions: readonly (readonly [name: string, position: Position])[]): void {
-    const time = this.now();
-    this.add(positions.map(([name, position]) => sealAcknowledgement(time, name, position)));
+  acknowledge(name: string, position: Position): void {
+    this.add([sealAcknowledgement(this.now(), name, position)]);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { WalLog } from "../api/wal_log.ts";
 import type { EventReader } from "./event_reader.ts";
 import type { EventState } from "./event_state.ts";
 import type { EventWriter } from "./event_writer.ts";
-import { FollowedEvents } from "./followed_events.ts";
+import { followEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
 import { intervalsOf } from "./retention.ts";
 import { goneError, requireObject } from "./refusals.ts";
@@ -140,7 +140,7 @@ export abstract class ReadableEvents<E> {
     requireObject("Cannot follow the log", options);
     const { from } = options;
     if (from !== undefined && from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
-    return new FollowedEvents(this.wal.follow(options), this.#reader);
+    return followEvents(this.wal.follow(options), this.#reader);
   }
 
   /**

@@ -9,14 +9,13 @@ const CONSUMERS = "src/events/consumers.ts";
 const DELIVERIES = "src/events/deliveries.ts";
 const RETENTION = "src/events/retention.ts";
 const LOAD = "src/events/load_state.ts";
-const ORDERED = "src/events/ordered_iterator.ts";
 
 /** Mutants of consumers. */
 export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
-    name: "calls of a follower that overlap are answered in any order",
-    file: ORDERED,
-    edits: [["const step = this.answered.then(() => this.step());", "const step = this.step();"]],
+    name: "a follower that waits does not end with its loop",
+    file: "src/events/followed_events.ts",
+    edits: [["      end();\n      return generator.return(undefined);", "      return generator.return(undefined);"]],
     dies: "events_read_test",
   },
   {
@@ -52,7 +51,10 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "two loops are served under one name",
     file: CONSUMERS,
-    edits: [["    if (!this.known.get(name)?.serving?.isRunning) return;\n", "    if (name !== undefined) return;\n"]],
+    edits: [[
+      "    if (!this.known.get(name)?.deliveries?.isRunning) return;\n",
+      "    if (name !== undefined) return;\n",
+    ]],
     dies: "events_consumers_test",
   },
   {
@@ -64,7 +66,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "an acknowledgement by hand does not reach a loop",
     file: CONSUMERS,
-    edits: [["    serving?.passed(through);\n", ""]],
+    edits: [["    deliveries?.passed(through);\n", ""]],
     dies: "events_consumers_test",
   },
   {
@@ -76,65 +78,65 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a loop delivers events that were acknowledged by hand",
     file: DELIVERIES,
-    edits: [["if (value.position > this.through) return", "return"]],
+    edits: [["if (value.position > this.through) yield", "yield"]],
     dies: "events_consumers_test",
   },
   {
     name: "acknowledgements are not flushed",
     file: CONSUMERS,
-    edits: [["this.tryToWrite()) await this.wal.sync();", "this.tryToWrite());"]],
+    edits: [["this.write()) await this.wal.sync();", "this.write());"]],
     dies: "events_consumers_test",
   },
   {
     name: "each acknowledgement has an entry of its own",
     file: CONSUMERS,
-    edits: [["    void this.writeAll();\n", "    this.tryToWrite();\n    void this.wal.sync();\n"]],
+    edits: [["    void this.writeAll();\n", "    this.write();\n    void this.wal.sync();\n"]],
     dies: "events_consumers_test",
   },
   {
     name: "acknowledgements that found no room are dropped",
     file: CONSUMERS,
     edits: [[
-      "      return false;\n    }\n    for",
-      "      this.unwritten.clear();\n      return false;\n    }\n    for",
+      "        // The others are written. A log",
+      "        this.unwritten.delete(name);\n        // The others are written. A log",
     ]],
     dies: "events_consumers_test",
   },
   {
     name: "an acknowledgement that is too large stops those of other consumers",
     file: CONSUMERS,
-    edits: [["names.length > 1 ? names", "names.length < 0 ? names"]],
+    edits: [["        // The others are written. A log", "        break;\n        // A log"]],
     dies: "events_consumers_test",
   },
   {
     name: "acknowledgements that found no room wait for the next acknowledgement",
     file: CONSUMERS,
-    edits: [["(this.isWriting || this.tryToWrite())", "this.isWriting"]],
+    edits: [["(this.isWriting || this.write())", "this.isWriting"]],
     dies: "events_consumers_test",
   },
   {
     name: "closing the log does not write acknowledgements",
     file: CONSUMERS,
-    edits: [["    this.tryToWrite();\n    this.isFinished = true;", "    this.isFinished = true;"]],
+    edits: [["    this.write();\n    this.isFinished = true;", "    this.isFinished = true;"]],
     dies: "events_consumers_test",
   },
   {
     name: "closing the log leaves its consumers waiting",
     file: CONSUMERS,
-    edits: [["    for (const { serving } of this.known.values()) void serving?.return();\n", ""]],
+    edits: [["    for (const { deliveries } of this.known.values()) deliveries?.end();\n", ""]],
     dies: "events_consumers_test",
   },
   {
     name: "a consumer begins at the event that it has acknowledged last",
-    file: CONSUMABLE,
-    edits: [["from: after + 1, signal", "from: Math.max(after, 1), signal"]],
+    file: CONSUMERS,
+    edits: [["this.state.consumers.get(name)! + 1)", "Math.max(this.state.consumers.get(name)!, 1))"]],
     dies: "events_consumers_test",
   },
   {
     name: "a new consumer is not written down",
     file: CONSUMERS,
     edits: [[
-      "      this.writer.acknowledge([[name, position]]);\n",
+      "      this.writer.acknowledge(name, position);\n",
       "      this.state.consumers.set(name, position);\n",
     ]],
     dies: "events_consumers_test",
