@@ -5,7 +5,6 @@ import { describe, it } from "node:test";
 import type { WalLog } from "../mod.ts";
 import { EventLog } from "../src/events/mod.ts";
 import { loadState } from "../src/events/load_state.ts";
-import { intervalsOf } from "../src/events/retention.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { inShort, openEvents } from "./event_logs.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -31,7 +30,7 @@ function entriesRead(wal: WalLog): number {
         yield entry;
       }
     },
-  } as never, intervalsOf({}));
+  } as never, {});
   return count;
 }
 

@@ -13,7 +13,7 @@ import { EventReader } from "./event_reader.ts";
 import { EventWriter } from "./event_writer.ts";
 import { loadState, requireNoRaft } from "./load_state.ts";
 import type { EventParts } from "./readable_events.ts";
-import { intervalsOf, segmentBytesOf, takeRetention } from "./retention.ts";
+import { segmentBytesOf, takeRetention } from "./retention.ts";
 import { requireObject } from "./refusals.ts";
 import type { EventLogOptions } from "./types.ts";
 
@@ -81,15 +81,13 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
         `Cannot open an event log: maxPendingBytes must be a number above 0, found ${show(maxPendingBytes)}`,
       );
     }
-    const now = () => fileSystem.now();
     const wal = await WalLog.open(folder, { segmentBytes: segmentBytesOf(retention), ...how });
     try {
       requireNoRaft(wal);
-      const intervals = intervalsOf(retention);
-      const state = loadState(wal, intervals);
+      const state = loadState(wal, retention);
+      const log = { wal, codec, state, retention, maxPendingBytes, now: () => fileSystem.now() };
       const reader = new EventReader(wal, codec);
-      const writer = new EventWriter(wal, codec, state, now, { intervals, maxPendingBytes });
-      return new EventLog({ wal, state, reader, writer, isReadOnly, retention, now });
+      return new EventLog({ ...log, reader, writer: new EventWriter(log), isReadOnly });
     } catch (error) {
       await wal.close();
       throw error;

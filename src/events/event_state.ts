@@ -6,7 +6,7 @@
  */
 
 import { isObject } from "../api/validate.ts";
-import type { Envelope } from "./envelope.ts";
+import type { Envelope, EventEnvelope } from "./envelope.ts";
 import { type ProducerData, Producers } from "./producers.ts";
 import type { Intervals, Mark } from "./retention.ts";
 import type { Position } from "./types.ts";
@@ -53,8 +53,6 @@ export class EventState {
   bytesSince = 0;
   /** When the first event since the last mark was written, in milliseconds since 1970; `undefined` if there is none. */
   eventsSinceTime: number | undefined;
-  /** Bytes of the commands of all entries that this object has taken account of. */
-  commandBytes = 0;
   /** Size of the state without its marks when it was last stored or read. In bytes. */
   storedBytes = 0;
 
@@ -159,20 +157,11 @@ export class EventState {
    * @param bytes Bytes of its command.
    */
   apply(index: Position, envelope: Envelope, bytes: number): void {
-    this.commandBytes += bytes;
-    if (envelope.kind === "state") return;
-    this.entriesSince++;
-    this.unstoredEntries++;
-    this.unstoredBytes += bytes;
     switch (envelope.kind) {
+      case "state":
+        return;
       case "event":
-        this.last = index;
-        this.count++;
-        this.bytes += envelope.payload.length;
-        this.bytesSince += envelope.payload.length;
-        this.eventsSinceTime ??= envelope.time;
-        if (envelope.id !== undefined) this.producers.note(envelope.id, index);
-        break;
+        return this.applyEvent(index, envelope, envelope.payload.length, bytes);
       case "acknowledgement": {
         const { consumer, position } = envelope;
         this.consumers.set(consumer, Math.max(position, this.consumers.get(consumer) ?? 0));
@@ -182,6 +171,36 @@ export class EventState {
         this.consumers.delete(envelope.consumer);
         break;
     }
+    this.countEntry(bytes);
+  }
+
+  /**
+   * Takes account of an event.
+   *
+   * @param index Its index.
+   * @param event When it was written, and its id.
+   * @param payloadBytes Bytes of the event, encoded.
+   * @param bytes Bytes of its command.
+   */
+  applyEvent(
+    index: Position,
+    { time, id }: Pick<EventEnvelope, "time" | "id">,
+    payloadBytes: number,
+    bytes: number,
+  ): void {
+    this.last = index;
+    this.count++;
+    this.bytes += payloadBytes;
+    this.bytesSince += payloadBytes;
+    this.eventsSinceTime ??= time;
+    if (id !== undefined) this.producers.note(id, index);
+    this.countEntry(bytes);
+  }
+
+  private countEntry(bytes: number): void {
+    this.entriesSince++;
+    this.unstoredEntries++;
+    this.unstoredBytes += bytes;
   }
 }
 

@@ -12,66 +12,74 @@ import type { EventCodec } from "./codec.ts";
 import { openEnvelope, sealAcknowledgement, sealConsumerEnd, sealEvent, sealState } from "./envelope.ts";
 import type { EventState } from "./event_state.ts";
 import { invalidEvent, overloaded, requireLast } from "./refusals.ts";
-import type { Intervals } from "./retention.ts";
+import { type Intervals, intervalsOf } from "./retention.ts";
 import { Scratch } from "./scratch.ts";
-import type { EventId, Position, WriteOptions } from "./types.ts";
+import type { EventId, EventRetention, Position, WriteOptions } from "./types.ts";
 
 /** The term of all entries. */
 export const TERM = 1;
 /** From how many entries on the state is also stored when the log is closed. */
 const STATE_ENTRIES_AT_CLOSE = 1024;
 
+/** An event in its envelope. */
+interface SealedEvent {
+  readonly time: number;
+  readonly id: EventId | undefined;
+  readonly payloadBytes: number;
+  readonly command: Uint8Array<ArrayBuffer>;
+}
+
+/** What {@link EventWriter} needs. */
+export interface EventWriting<E> {
+  /** The log underneath. */
+  readonly wal: WalLog;
+  /** Encodes events. */
+  readonly codec: EventCodec<E>;
+  /** The state of the log. */
+  readonly state: EventState;
+  /** Limits beyond which events are dropped. */
+  readonly retention: EventRetention;
+  /** How many bytes may wait for a flush. */
+  readonly maxPendingBytes: number;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
 /** Writes to an event log. */
 export class EventWriter<E> {
-  private readonly wal: WalLog;
-  private readonly codec: EventCodec<E>;
-  private readonly state: EventState;
-  private readonly now: () => number;
+  private readonly log: EventWriting<E>;
   private readonly intervals: Intervals;
-  private readonly maxPendingBytes: number;
-  /** The last entry of each write that was not seen durable, and bytes written up to it, in order. */
-  private readonly unflushed: { readonly last: Position; readonly commandBytes: number }[] = [];
   private readonly scratch = new Scratch();
-  /** Bytes written up to the last write that was seen durable. */
-  private flushedBytes: number;
+  /** The writes that were not seen durable, in order: the last entry of each, and the bytes of its commands. */
+  private unflushed: { readonly last: Position; readonly bytes: number }[] = [];
+  /** The bytes of all of them. */
+  private unflushedBytes = 0;
   /** Called after a mark, before what is written next, with whether the state was stored. */
   onMark: (isStored: boolean) => void = () => {};
   /** Called before a flush, to write what it is to cover. */
   onSync: () => void = () => {};
 
-  /**
-   * @param wal The log underneath.
-   * @param codec Encodes events.
-   * @param state The state of the log.
-   * @param now The wall clock.
-   * @param limits When the state is stored, and how many bytes may wait for a flush.
-   */
-  constructor(
-    wal: WalLog,
-    codec: EventCodec<E>,
-    state: EventState,
-    now: () => number,
-    { intervals, maxPendingBytes }: { readonly intervals: Intervals; readonly maxPendingBytes: number },
-  ) {
-    this.wal = wal;
-    this.codec = codec;
-    this.state = state;
-    this.now = now;
-    this.intervals = intervals;
-    this.maxPendingBytes = maxPendingBytes;
-    this.flushedBytes = state.commandBytes;
+  /** @param log The log, and how to write to it. */
+  constructor(log: EventWriting<E>) {
+    this.log = log;
+    this.intervals = intervalsOf(log.retention);
   }
 
-  /** Bytes that were written, and that no flush covers. */
+  /** Bytes that were written, and that no flush covers, whoever asked for it. */
   get pendingBytes(): number {
-    this.noteFlushed();
-    return this.state.commandBytes - this.flushedBytes;
+    const { durableIndex } = this.log.wal;
+    const isFlushed = this.unflushed.length > 0 && this.unflushed[0]!.last <= durableIndex;
+    if (isFlushed) {
+      this.unflushed = this.unflushed.filter(({ last }) => last > durableIndex);
+      this.unflushedBytes = this.unflushed.reduce((sum, { bytes }) => sum + bytes, 0);
+    }
+    return this.unflushedBytes;
   }
 
   /** Makes everything durable that is written by now. */
   sync(): Promise<unknown> {
     this.onSync();
-    return this.wal.sync();
+    return this.log.wal.sync();
   }
 
   /**
@@ -81,7 +89,7 @@ export class EventWriter<E> {
    */
   async drain(): Promise<void> {
     const flushed = this.sync();
-    if (this.pendingBytes * 2 >= this.maxPendingBytes) await flushed;
+    if (this.pendingBytes * 2 >= this.log.maxPendingBytes) await flushed;
     // A flush that fails ends the log, and its next call says so.
     else flushed.catch(() => {});
   }
@@ -101,23 +109,27 @@ export class EventWriter<E> {
   }
 
   private writeAll(list: readonly E[], expectedLast: Position | undefined, id: EventId | undefined): Position {
-    const { take } = this.scratch;
-    const time = this.now();
+    const { state, now } = this.log;
+    const time = now();
     const end = list.length - 1;
-    // Each event is copied before the next one is encoded: a codec can use one buffer for all.
-    const commands = list.map((event, nth) =>
-      sealEvent(time, this.encode(event, nth), nth === end ? id : undefined, take)
-    );
+    const sealed = list.map((event, nth) => this.seal(event, nth, time, nth === end ? id : undefined));
     // A codec can write to the log: only now is it known what the events follow on.
-    const { state } = this;
     const known = id && state.producers.positionOf(id);
     if (known !== undefined) return known;
     requireLast(expectedLast, state.last);
-    if (commands.length === 0) return state.last;
-    this.requireRoom(commands);
+    if (sealed.length === 0) return state.last;
+    const bytes = sealed.reduce((sum, { command }) => sum + command.length, 0);
+    this.requireRoom(bytes);
     if (state.isMarkDue(this.intervals, time)) this.mark(time);
-    this.add(commands);
+    const first = this.append(sealed, bytes);
+    sealed.forEach((event, nth) => state.applyEvent(first + nth, event, event.payloadBytes, event.command.length));
     return state.last;
+  }
+
+  /** Encodes an event and copies it into its envelope, before the next one is encoded: a codec can use one buffer for all. */
+  private seal(event: E, nth: number, time: number, id: EventId | undefined): SealedEvent {
+    const payload = this.encode(event, nth);
+    return { time, id, payloadBytes: payload.length, command: sealEvent(time, payload, id, this.scratch.take) };
   }
 
   /**
@@ -128,7 +140,7 @@ export class EventWriter<E> {
    * @throws {WalLogError} As `WalLog.append`.
    */
   acknowledge(name: string, position: Position): void {
-    this.add([sealAcknowledgement(this.now(), name, position)]);
+    this.add(sealAcknowledgement(this.log.now(), name, position));
   }
 
   /**
@@ -138,7 +150,7 @@ export class EventWriter<E> {
    * @throws {WalLogError} As `WalLog.append`.
    */
   forget(name: string): void {
-    this.add([sealConsumerEnd(this.now(), name)]);
+    this.add(sealConsumerEnd(this.log.now(), name));
   }
 
   /**
@@ -150,7 +162,7 @@ export class EventWriter<E> {
    * @throws {WalLogError} As `WalLog.compact`.
    */
   compact(position: Position, passConsumers: boolean): void {
-    const { wal, state } = this;
+    const { wal, state } = this.log;
     if (!Number.isSafeInteger(position) || position < 0 || position > wal.lastIndex) {
       throw invalid(`Cannot compact: expected a position from 0 to ${wal.lastIndex}, found ${show(position)}`);
     }
@@ -163,14 +175,15 @@ export class EventWriter<E> {
 
   /** Stores the state before the log is closed, so that the next opening need not read the last entries. */
   finish(): void {
-    if (this.state.unstoredEntries >= STATE_ENTRIES_AT_CLOSE) this.tryToStore(this.now());
+    const { state, now } = this.log;
+    if (state.unstoredEntries >= STATE_ENTRIES_AT_CLOSE) this.tryToStore(now());
   }
 
   /** Makes a mark. A large state is stored less often, so that states take no more room than the other entries. */
   private mark(time: number): void {
-    const { state, intervals: { milliseconds } } = this;
-    const isOld = time - (state.eventsSinceTime ?? Infinity) >= milliseconds;
-    state.mark(this.wal.lastIndex, time);
+    const { wal, state } = this.log;
+    const isOld = time - (state.eventsSinceTime ?? Infinity) >= this.intervals.milliseconds;
+    state.mark(wal.lastIndex, time);
     const isStored = isOld || state.unstoredBytes >= state.storedBytes;
     if (isStored) this.tryToStore(time);
     this.onMark(isStored);
@@ -178,43 +191,41 @@ export class EventWriter<E> {
 
   /** Stores the state in an entry if it fits into one. */
   private tryToStore(time: number): void {
-    const { wal, state } = this;
+    const { wal, state } = this.log;
     try {
       const command = sealState(time, state.store());
-      if (command.length <= wal.maxEntryBytes) this.add([command]);
+      if (command.length <= wal.maxEntryBytes) this.add(command);
     } catch {
       // It only shortens the next opening. A log that cannot be written says so in the call that follows.
     }
   }
 
-  private requireRoom(commands: readonly Uint8Array[]): void {
-    const { pendingBytes, maxPendingBytes } = this;
-    const bytes = commands.reduce((sum, { length }) => sum + length, 0);
+  private requireRoom(bytes: number): void {
+    const { pendingBytes, log: { maxPendingBytes } } = this;
     if (pendingBytes > 0 && pendingBytes + bytes > maxPendingBytes) {
       throw overloaded(bytes, pendingBytes, maxPendingBytes);
     }
   }
 
-  private add(commands: readonly Uint8Array<ArrayBuffer>[]): void {
-    const { wal, state } = this;
-    const first = wal.lastIndex + 1;
-    wal.append(commands.map((command, nth) => ({ term: TERM, index: first + nth, command })));
-    commands.forEach((command, nth) => state.apply(first + nth, openEnvelope(command), command.length));
-    this.noteFlushed();
-    this.unflushed.push({ last: wal.lastIndex, commandBytes: state.commandBytes });
+  /** Writes an entry of the log's own. */
+  private add(command: Uint8Array<ArrayBuffer>): void {
+    const index = this.append([{ command }], command.length);
+    this.log.state.apply(index, openEnvelope(command), command.length);
   }
 
-  /** Takes account of what is durable by now, whoever asked for the flush. */
-  private noteFlushed(): void {
-    const { wal: { durableIndex }, unflushed } = this;
-    const waiting = unflushed.findIndex(({ last }) => last > durableIndex);
-    const flushed = unflushed.splice(0, waiting < 0 ? unflushed.length : waiting);
-    this.flushedBytes = flushed.at(-1)?.commandBytes ?? this.flushedBytes;
+  /** Writes commands, and returns the index of the first. */
+  private append(commands: readonly { readonly command: Uint8Array }[], bytes: number): Position {
+    const { wal } = this.log;
+    const first = wal.lastIndex + 1;
+    wal.append(commands.map(({ command }, nth) => ({ term: TERM, index: first + nth, command })));
+    this.unflushed.push({ last: wal.lastIndex, bytes });
+    this.unflushedBytes += bytes;
+    return first;
   }
 
   private encode(event: E, nth: number): Uint8Array {
     try {
-      const payload: unknown = this.codec.encode(event);
+      const payload: unknown = this.log.codec.encode(event);
       if (!isBytes(payload)) throw new TypeError(`encode returned ${show(payload)} instead of a Uint8Array`);
       if (isDetached(payload)) throw new TypeError("the buffer of the encoded bytes was transferred away");
       return payload;

@@ -10,8 +10,9 @@ import type { WalLog } from "../api/wal_log.ts";
 import { openEnvelope } from "./envelope.ts";
 import { EventState } from "./event_state.ts";
 import { TERM } from "./event_writer.ts";
-import type { Intervals } from "./retention.ts";
 import { foreignEntry, foreignLog } from "./refusals.ts";
+import { intervalsOf } from "./retention.ts";
+import type { EventRetention } from "./types.ts";
 
 const NOTHING = new Uint8Array(0);
 /** Entries that are looked through at once for a stored state, from the log's end on. */
@@ -33,11 +34,12 @@ export function requireNoRaft({ path, hardState: { term, votedFor }, identity, l
  * Loads the state of an event log.
  *
  * @param wal The log underneath.
- * @param intervals How far apart marks are. Those behind the stored state are made again.
+ * @param retention Limits beyond which events are dropped. Marks behind the stored state are made again.
  * @returns The state behind its last entry. Damaged entries count as events.
  * @throws {WalLogError} `ENCODING` if no event log has written the log; `CORRUPT` if its snapshot is damaged; `IO`.
  */
-export function loadState(wal: WalLog, intervals: Intervals): EventState {
+export function loadState(wal: WalLog, retention: EventRetention): EventState {
+  const intervals = intervalsOf(retention);
   const { snapshotIndex, lastIndex } = wal;
   const stored = lastStored(wal);
   const state = stored?.state ?? snapshotState(wal);

@@ -7,36 +7,20 @@
 import type { WalLog } from "../api/wal_log.ts";
 import type { EventReader } from "./event_reader.ts";
 import type { EventState } from "./event_state.ts";
-import type { EventWriter } from "./event_writer.ts";
+import type { EventWriter, EventWriting } from "./event_writer.ts";
 import { followEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
-import { intervalsOf } from "./retention.ts";
 import { goneError, requireObject } from "./refusals.ts";
-import type {
-  ConsumerState,
-  EventRetention,
-  FollowEventsOptions,
-  Position,
-  ProducerState,
-  StoredEvent,
-} from "./types.ts";
+import type { ConsumerState, FollowEventsOptions, Position, ProducerState, StoredEvent } from "./types.ts";
 
 /** The parts of an open event log. */
-export interface EventParts<E> {
-  /** The log underneath. */
-  readonly wal: WalLog;
-  /** The state of the event log. */
-  readonly state: EventState;
+export interface EventParts<E> extends EventWriting<E> {
   /** Turns entries into events. */
   readonly reader: EventReader<E>;
   /** Writes events. */
   readonly writer: EventWriter<E>;
   /** Whether the log was opened for reading only. */
   readonly isReadOnly: boolean;
-  /** Limits beyond which events are dropped. */
-  readonly retention: EventRetention;
-  /** The wall clock, in milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /** The reading half of an event log. Every `EventLog` is one. */
@@ -172,7 +156,7 @@ export abstract class ReadableEvents<E> {
    */
   async refresh(): Promise<Position> {
     await this.wal.refresh();
-    if (this.#isReadOnly) this.#state = loadState(this.wal, intervalsOf({}));
+    if (this.#isReadOnly) this.#state = loadState(this.wal, {});
     return this.last;
   }
 }

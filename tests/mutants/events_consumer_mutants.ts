@@ -241,8 +241,8 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     name: "stored states count as bytes of events",
     file: STATE,
     edits: [[
-      '    if (envelope.kind === "state") return;\n',
-      '    if (envelope.kind === "state") this.bytes += bytes;\n',
+      '      case "state":\n        return;\n',
+      '      case "state":\n        this.bytes += bytes;\n        return;\n',
     ]],
     dies: "events_retention_test",
   },

@@ -32,8 +32,8 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "the events of a list are written one by one",
     file: WRITER,
     edits: [[
-      "wal.append(commands.map((command, nth) => ({ term: TERM, index: first + nth, command })));",
-      "for (const command of commands) wal.append([{ term: TERM, index: wal.lastIndex + 1, command }]);",
+      "wal.append(commands.map(({ command }, nth) => ({ term: TERM, index: first + nth, command })));",
+      "for (const { command } of commands) wal.append([{ term: TERM, index: wal.lastIndex + 1, command }]);",
     ]],
     dies: "events_append_test",
   },
@@ -42,7 +42,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     file: WRITER,
     edits: [
       ["    requireLast(expectedLast, state.last);\n", ""],
-      ["    const commands", "    requireLast(expectedLast, this.state.last);\n    const commands"],
+      ["    const sealed", "    requireLast(expectedLast, state.last);\n    const sealed"],
     ],
     dies: "events_append_test",
   },
@@ -131,8 +131,9 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "the events of a list are encoded before the first of them is copied",
     file: WRITER,
     edits: [
-      ["const commands = list.map((event, nth) =>", "const commands = list.map(this.encode, this).map((event, nth) =>"],
-      ["sealEvent(time, this.encode(event, nth),", "sealEvent(time, event,"],
+      ["const sealed = list.map((event, nth) =>", "const sealed = list.map(this.encode, this).map((event, nth) =>"],
+      ["private seal(event: E,", "private seal(payload: Uint8Array,"],
+      ["    const payload = this.encode(event, nth);\n", ""],
     ],
     dies: "events_codec_test",
   },
@@ -281,21 +282,21 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "a reader that is brought up to date keeps its state",
     file: READABLE,
-    edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal, intervalsOf({}));\n", ""]],
+    edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal, {});\n", ""]],
     dies: "events_producers_test",
   },
   {
     name: "any number of bytes may wait for a flush",
     file: WRITER,
-    edits: [["    this.requireRoom(commands);\n", ""]],
+    edits: [["    this.requireRoom(bytes);\n", ""]],
     dies: "events_pressure_test",
   },
   {
     name: "bytes count as durable that were written while the flush ran",
     file: WRITER,
     edits: [[
-      "const waiting = unflushed.findIndex(({ last }) => last > durableIndex);",
-      "const waiting = unflushed[0] === undefined || unflushed[0].last > durableIndex ? 0 : -1;",
+      "this.unflushed = this.unflushed.filter(({ last }) => last > durableIndex);",
+      "this.unflushed = [];",
     ]],
     dies: "events_pressure_test",
   },
@@ -315,7 +316,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "the stream does not wait for flushes",
     file: WRITER,
     edits: [[
-      "if (this.pendingBytes * 2 >= this.maxPendingBytes) await flushed;",
+      "if (this.pendingBytes * 2 >= this.log.maxPendingBytes) await flushed;",
       "if (this.pendingBytes < 0) await flushed;",
     ]],
     dies: "events_pressure_test",
