@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { NO_FLOOR } from "../src/archive/floor.ts";
 import { gapAfter, gapBefore, historyOf, startsFor } from "../src/archive/history.ts";
 import { surveyStore } from "../src/archive/survey.ts";
 import { type Base, baseKey, claimKey, type Piece, pieceKey } from "../src/archive/keys.ts";
@@ -127,7 +128,7 @@ describe("the history of an archive", () => {
     });
     const one = { hasBase: true, isComplete: true, base: undefined, snapshots: [], identities: [] };
     const survey = (pieces: Piece[]) => {
-      return { claimed: 1, claims: new Set([1]), generations: new Map([[1, { ...one, pieces }]]) };
+      return { claimed: 1, claims: new Set([1]), generations: new Map([[1, { ...one, pieces }]]), floor: NO_FLOOR };
     };
     const history = historyOf(survey(pieces));
     assert.equal(history.segments.length, 130_000);

@@ -9,6 +9,7 @@ import { FLAG_MORE, KIND_ENTRIES, KIND_SNAPSHOT } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
 import { effectOf, type WalkedFrame } from "./frames.ts";
+import type { History } from "./history.ts";
 
 /** The wanted state of a restored log. */
 export type RestoreTarget =
@@ -30,8 +31,27 @@ export interface Cut {
   readonly floor: Index;
 }
 
-/** Whether a snapshot is archived, was archived and is lost, or never was because a newer one replaced it. */
+/**
+ * Whether a snapshot is archived, was archived and is gone, or never was because a newer one replaced it. One below the
+ * archive's floor is gone, because nothing shows whether it was archived.
+ */
 export type SnapshotState = "archived" | "lost" | "skipped";
+
+/**
+ * The state of a snapshot in a history.
+ *
+ * @param history The history.
+ * @param index The snapshot's index.
+ * @param term Its term.
+ */
+export function stateOfSnapshot(
+  { snapshots, lostSnapshots, floor }: Pick<History, "snapshots" | "lostSnapshots" | "floor">,
+  index: Index,
+  term: Term,
+): SnapshotState {
+  if (snapshots.some((one) => one.index === index && one.term === term)) return "archived";
+  return index < floor.snapshot || lostSnapshots.includes(index) ? "lost" : "skipped";
+}
 
 /** Walks a history, and finds the last position that matches the wanted state. */
 export class CutFinder {

@@ -11,6 +11,7 @@ import {
   type ArchivedSnapshot,
   type Base,
   claimKey,
+  type Floor,
   generationPrefix,
   type Piece,
   type SegmentId,
@@ -48,6 +49,8 @@ export interface History {
   readonly lostKeys: readonly LostKey[];
   /** Frames that are missing after the last segment, as other keys prove. */
   readonly lostTail: Gap | undefined;
+  /** The floor of the archive. Objects below it are absent, and not missing. */
+  readonly floor: Floor;
 }
 
 /** Whether the pieces of a step that has not ended count too. They do for the next archiver. */
@@ -61,14 +64,15 @@ export type Unended = "left out" | "included";
  * @param unended Whether the last pieces count although their step has not ended.
  * @returns Its history. It is empty if there is no such generation.
  */
-export function historyOf({ generations, claims }: Survey, wanted?: number, unended: Unended = "left out"): History {
+export function historyOf(survey: Survey, wanted?: number, unended: Unended = "left out"): History {
+  const { generations, claims, floor } = survey;
   const generation = wanted ?? newestComplete(generations);
   const all: Piece[] = [];
   const snapshots: ArchivedSnapshot[] = [];
   const identities: ArchivedIdentity[] = [];
   const limits: Base[] = [];
   const lostKeys: LostKey[] = [];
-  for (let at = generation; at > 0;) {
+  for (let at = generation; at > 0 && at >= floor.generation;) {
     const found = generations.get(at);
     if (found === undefined && limits.length === 0) break;
     if (!claims.has(at)) lostKeys.push({ kind: "claim", key: claimKey(at) });
@@ -84,13 +88,13 @@ export function historyOf({ generations, claims }: Survey, wanted?: number, unen
   }
   const pieces = unended === "included" ? all : endedPieces(all);
   const segments = orderSegments(chainsOf(pieces));
-  const lostSnapshots = missingSnapshots(all, snapshots);
+  const lostSnapshots = missingSnapshots(all, snapshots).filter((index) => index >= floor.snapshot);
   const reach = pieces === all ? segments : orderSegments(chainsOf(all));
   // Later generations continue what was archived.
   for (const { base } of generations.values()) if (base?.parent === generation) limits.push(base);
   const isLost = (base: Base) => isBeyond(reach.at(-1), base, base.end);
   const lostTail = lostAfter(segments.at(-1), pieces, limits.filter(isLost));
-  return { generation, segments, snapshots, identities, lostSnapshots, lostKeys, lostTail };
+  return { generation, segments, snapshots, identities, lostSnapshots, lostKeys, lostTail, floor };
 }
 
 /**
@@ -146,7 +150,12 @@ export function requireHistory(survey: Survey, wanted: number | undefined, name:
     throw new WalLogError("CORRUPT", message);
   }
   if (history.segments.length > 0) return history;
-  const which = wanted === undefined ? "there is no archive" : `there is no generation ${wanted}`;
+  const isPruned = wanted !== undefined && wanted > 0 && wanted < history.floor.generation;
+  const which = wanted === undefined
+    ? "there is no archive"
+    : isPruned
+    ? `generation ${wanted} was pruned, the oldest one is ${history.floor.generation}`
+    : `there is no generation ${wanted}`;
   throw new WalLogError("NOT_FOUND", `Cannot restore from ${name}: ${which}`);
 }
 
@@ -257,12 +266,13 @@ export interface Gap {
  * @param history The history.
  * @returns The gap; `undefined` if nothing is missing, or a snapshot covers it.
  */
-export function gapBefore({ segments, snapshots }: History): Gap | undefined {
+export function gapBefore({ segments, snapshots, floor: pruned }: History): Gap | undefined {
+  const firstIndex = pruned.snapshot + 1;
   const { first, number } = segments[0]?.id ?? { first: 1, number: 1 };
-  if (first === 1) return undefined;
+  if (first <= firstIndex) return undefined;
   const floor = Math.min(first, floorOf(segments));
   if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;
-  return { number: number - 1, firstIndex: 1, lastIndex: first - 1, floor, isCovered: false };
+  return { number: number - 1, firstIndex, lastIndex: first - 1, floor, isCovered: false };
 }
 
 /**

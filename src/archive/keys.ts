@@ -7,6 +7,7 @@
  * generations/00000001/identity/INCARNATION-CLUSTER
  * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-ARCHIVED-ENDED-TIME-CHECKSUM
  * generations/00000001/snapshots/INDEX-TERM-PREVIOUS-CHECKSUM
+ * generations/floors/GENERATION-SEGMENT-INDEX-TIME
  * ```
  *
  * @module
@@ -25,6 +26,8 @@ const HEX_DIGITS = 16;
 export const CLAIMS = "claims/";
 /** The beginning of the keys of all generations. */
 export const GENERATIONS = "generations/";
+/** The beginning of the keys of floors. A list of all generations ends with them. */
+const FLOORS = `${GENERATIONS}floors/`;
 /** The beginning of the keys of tests of the store. */
 export const PROBES = "probes/";
 
@@ -105,6 +108,18 @@ export interface ArchivedIdentity {
   readonly cluster: string;
 }
 
+/** The limits below which objects of an archive are absent: they were pruned, even if some are still there. */
+export interface Floor {
+  /** Objects of lower generations are absent, except their claims. */
+  readonly generation: number;
+  /** Pieces of segments with lower numbers are absent. */
+  readonly segment: number;
+  /** Snapshots with lower indexes are absent. */
+  readonly snapshot: Index;
+  /** The highest time of a checkpoint in an absent piece, in milliseconds since 1970. */
+  readonly time: number;
+}
+
 function padded(value: number, digits: number): string {
   return String(value).padStart(digits, "0");
 }
@@ -173,12 +188,19 @@ export function snapshotKey(generation: number, { index, term, previous, checksu
   return `${generationPrefix(generation)}snapshots/${[...numbers, hex(checksum)].join("-")}`;
 }
 
-/** A parsed key of a generation. `other`: a key that readers ignore. */
+/** The key of a floor. */
+export function floorKey({ generation, segment, snapshot, time }: Floor): string {
+  const limits = [padded(segment, SEGMENT_DIGITS), padded(snapshot, NUMBER_DIGITS), padded(time, TIME_DIGITS)];
+  return FLOORS + [padded(generation, GENERATION_DIGITS), ...limits].join("-");
+}
+
+/** A parsed key of a generation or a floor. `other`: a key that readers ignore. */
 export type GenerationKey =
   | { readonly kind: "base"; readonly generation: number; readonly base: Base | undefined }
   | { readonly kind: "identity"; readonly identity: ArchivedIdentity }
   | { readonly kind: "piece"; readonly piece: Piece }
   | { readonly kind: "snapshot"; readonly snapshot: ArchivedSnapshot }
+  | { readonly kind: "floor"; readonly floor: Floor }
   | { readonly kind: "other" };
 
 const OTHER: GenerationKey = { kind: "other" };
@@ -186,13 +208,14 @@ const GENERATION = /^generations\/(\d{8})\/(.+)$/;
 const BASE = /^base\/(\d{8})-(\d{12})-([0-9a-f]{16})-(\d{16})$/;
 const IDENTITY = /^identity\/[0-9a-f]{32}-([0-9a-f]{32})$/;
 const SNAPSHOT = /^snapshots\/(\d{16})-(\d{16})-(\d{16})-([0-9a-f]{16})$/;
+const FLOOR = /^generations\/floors\/(\d{8})-(\d{12})-(\d{16})-(\d{15})$/;
 const PIECE = new RegExp(
   "^segments/(\\d{12})-(\\d{16})-(\\d{16})-([0-9a-f]{16})/" +
     "(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-([01])-(\\d{15})-([0-9a-f]{16})$",
 );
 
 /**
- * Parses a key of a generation.
+ * Parses a key of a generation or a floor.
  *
  * @param key The key.
  * @param size The size of the object, in bytes.
@@ -200,7 +223,7 @@ const PIECE = new RegExp(
  */
 export function readKey(key: string, size: number): GenerationKey {
   const [, digits, name] = GENERATION.exec(key) ?? [];
-  if (digits === undefined || name === undefined) return OTHER;
+  if (digits === undefined || name === undefined) return readFloor(key);
   const generation = Number(digits);
   const base = BASE.exec(name);
   if (base !== null) {
@@ -219,6 +242,13 @@ export function readKey(key: string, size: number): GenerationKey {
   const piece = readPiece(key, generation, name);
   // An object of the wrong size cannot have the right bytes.
   return piece === undefined || size !== piece.to - piece.from ? OTHER : { kind: "piece", piece };
+}
+
+function readFloor(key: string): GenerationKey {
+  const found = FLOOR.exec(key);
+  if (found === null) return OTHER;
+  const [generation, segment, snapshot, time] = found.slice(1).map(Number) as [number, number, number, number];
+  return { kind: "floor", floor: { generation, segment, snapshot, time } };
 }
 
 function readPiece(key: string, generation: number, name: string): Piece | undefined {

@@ -28,11 +28,12 @@ import { partialNames } from "../maintain/partial_folder.ts";
 import { folderOf } from "../recovery/open.ts";
 import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
 import { readClaim } from "./claims.ts";
-import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
-import { type Gap, gapAfter, type History, requireHistory, startsFor } from "./history.ts";
+import { type Cut, CutFinder, type RestoreTarget, stateOfSnapshot } from "./cut.ts";
+import { gapAfter, type History, requireHistory, startsFor } from "./history.ts";
 import { surveyInUse, surveyStore } from "./survey.ts";
 import type { ArchivedSnapshot, Piece } from "./keys.ts";
 import type { ObjectStore } from "./object_store.ts";
+import { lost, notFound, requireUnaffected, requireUnpruned } from "./restore_errors.ts";
 import {
   isPublishing,
   LOCK_NAME,
@@ -221,27 +222,25 @@ export interface Restored {
 
 /** Restores segments and the snapshot, under temporary names. Tries the newest snapshot first. */
 export async function restoreFiles(work: Work, history: History): Promise<Restored> {
-  const { target, store } = work;
+  const { target } = work;
+  requireUnpruned(work, history);
   const isWanted = ({ index }: ArchivedSnapshot) => target.kind !== "index" || index <= target.index;
   const indexes = [...history.snapshots.filter(isWanted).map(({ index }) => index), 0];
   // A log as of a time does not begin after it.
   const isLater = ({ time }: Piece) => target.kind === "time" && time > target.milliseconds;
   const later = history.segments.findIndex(({ chain }) => chain.some(isLater));
   // The latest possible start needs the fewest objects. An earlier start would have the same cut.
-  const starts = [...new Set(indexes.flatMap((index) => startsFor(history, index)))]
-    .filter((start) => later < 0 || start <= later).sort((a, b) => b - a);
+  const until = later < 0 ? history : { ...history, segments: history.segments.slice(0, later + 1) };
+  const starts = [...new Set(indexes.flatMap((index) => startsFor(until, index)))].sort((a, b) => b - a);
   let missing = 0;
   for (const start of starts) {
     const { restored, lostSnapshot, gap } = await restoreFrom(work, history, start);
-    if (lostSnapshot > 0 && gap === undefined && target.kind !== "index") throw lost(store, lostSnapshot);
+    if (lostSnapshot > 0 && gap === undefined && target.kind !== "index") throw lost(work, history, lostSnapshot);
     if (restored !== undefined && gap !== undefined) requireUnaffected(work, gap);
     if (restored !== undefined) return restored;
     missing ||= lostSnapshot;
   }
-  const wanted = target.kind === "index" ? `index ${target.index}` : target.kind === "time" ? "that time" : "any index";
-  if (missing > 0) throw lost(store, missing);
-  const why = "it is not in the archive, or entries that it needs are missing";
-  throw new WalLogError("NOT_FOUND", `Cannot restore the log in ${store.name} to ${wanted}: ${why}`);
+  throw missing > 0 ? lost(work, history, missing) : notFound(work, history);
 }
 
 /** Restores segments from one on, up to the cut or a gap. */
@@ -251,10 +250,7 @@ async function restoreFrom(work: Work, history: History, start: number) {
   const found = history.segments.findIndex((_, i) => i >= start && gapAfter(history, i) !== undefined);
   const segments = history.segments.slice(start, found < 0 ? undefined : found + 1);
   const find = (index: Index, term: number) => snapshots.find((one) => one.index === index && one.term === term);
-  const finder = new CutFinder(target, (index, term) => {
-    if (find(index, term) !== undefined) return "archived";
-    return history.lostSnapshots.includes(index) ? "lost" : "skipped";
-  });
+  const finder = new CutFinder(target, (index, term) => stateOfSnapshot(history, index, term));
   const bytesTotal = segments.flatMap(({ chain }) => chain).reduce((sum, { from, to }) => sum + to - from, 0);
   let bytesDone = 0;
   const staging = new Staging(store, partial, folder, { signal, concurrency }, (bytes) => {
@@ -276,23 +272,6 @@ async function restoreFrom(work: Work, history: History, start: number) {
   // LSNs go on from segment to segment, so this is the size of all files.
   const bytes = kept.at(-1)!.baseLsn - kept[0]!.baseLsn + cut.offset + snapshotBytes;
   return { restored: { headers: kept, cut, bytes }, lostSnapshot, gap };
-}
-
-/** The error for a state that needs a lost snapshot. */
-function lost({ name }: ObjectStore, index: Index): WalLogError {
-  const message =
-    `Cannot restore the log in ${name}: the snapshot at index ${index} is missing; restore to an earlier ` +
-    "index or time to get the log before that snapshot";
-  return new WalLogError("CORRUPT", message);
-}
-
-/** Fails if the gap prevents a restore to the wanted state. */
-function requireUnaffected({ store, target }: Work, { firstIndex, lastIndex, floor, isCovered }: Gap): void {
-  if (target.kind === "index" ? target.index < floor : isCovered) return;
-  const message =
-    `Cannot restore the log in ${store.name}: the objects with the entries ${firstIndex} to ${lastIndex} ` +
-    `are missing; restore to an index below ${Math.min(firstIndex, floor)} to get the entries before them`;
-  throw new WalLogError("CORRUPT", message);
 }
 
 /** Removes unfinished files of an earlier attempt that are not needed. */

@@ -47,7 +47,9 @@ export function planOf({ segments, cut, lastIndex }: StandbyFiles, survey: Surve
     // Later segments have replaced all of them, or the archive has begun anew after a snapshot.
     const isAhead = history.segments[0]!.id.number > newest.header.number &&
       history.snapshots.some(({ index }) => index >= lastIndex);
-    return own === undefined || isAhead ? { kind: "reset" } : lacks(own.header.number);
+    // The archive was pruned, and begins after the log's last segment.
+    const isBehind = newest.header.number < survey.floor.segment;
+    return own === undefined || isAhead || isBehind ? { kind: "reset" } : lacks(own.header.number);
   }
   if (own !== undefined) return lacks(own.header.number);
   const at = find(segments[kept - 1]!.header);

@@ -20,7 +20,7 @@ import type { FileLock } from "../io/file_system.ts";
 import { partialNames } from "../maintain/partial_folder.ts";
 import { readIdentity, writeIdentity } from "../recovery/identity.ts";
 import { readClaim } from "./claims.ts";
-import { type Cut, CutFinder } from "./cut.ts";
+import { type Cut, CutFinder, stateOfSnapshot } from "./cut.ts";
 import { highest, type History, requireHistory } from "./history.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { clusterOf, CONCURRENCY_DEFAULT, restoreFiles, type Work } from "./restore.ts";
@@ -149,10 +149,7 @@ export class StandbyLog {
       history.snapshots.find((one) => one.index === index && one.term === term);
     const finder = CutFinder.after(
       start,
-      (index, term) => {
-        if (find(index, term) !== undefined || files.hasSnapshot(index, term)) return "archived";
-        return history.lostSnapshots.includes(index) ? "lost" : "skipped";
-      },
+      (index, term) => files.hasSnapshot(index, term) ? "archived" : stateOfSnapshot(history, index, term),
     );
     const { header } = files.segments[kept - 1]!;
     const end = await fetchTail(work, segment, header, start.offset, finder);

@@ -5,6 +5,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
+import { highestFloor, isBelow, NO_FLOOR } from "./floor.ts";
 import { highest, historyOf } from "./history.ts";
 import {
   type ArchivedIdentity,
@@ -12,6 +13,8 @@ import {
   type Base,
   claimedGeneration,
   CLAIMS,
+  type Floor,
+  type GenerationKey,
   GENERATIONS,
   type Piece,
   readKey,
@@ -31,13 +34,15 @@ export interface Generation {
   readonly identities: ArchivedIdentity[];
 }
 
-/** The objects of an archive. */
+/** The objects of an archive. Those below its floor are left out. */
 export interface Survey {
   /** The highest generation that was claimed; 0 if none was. */
   readonly claimed: number;
   /** The generations whose claims are there. */
   readonly claims: ReadonlySet<number>;
   readonly generations: ReadonlyMap<number, Generation>;
+  /** The highest floor. */
+  readonly floor: Floor;
 }
 
 /**
@@ -50,6 +55,21 @@ export interface Survey {
 export async function surveyStore(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
   const claims = new Set<number>();
   for await (const { key } of store.list(CLAIMS, options)) claims.add(claimedGeneration(key) ?? 0);
+  const keys: GenerationKey[] = [];
+  // Floors come last in the list. So if an object was deleted before it was listed, its floor is listed.
+  for await (const { key, size } of store.list(GENERATIONS, options)) keys.push(readKey(key, size));
+  return surveyOf(claims, keys);
+}
+
+/**
+ * The objects of an archive, by their keys.
+ *
+ * @param claims The generations whose claims are there.
+ * @param keys The keys of generations, and the floors.
+ * @returns The objects that are not below a floor.
+ */
+export function surveyOf(claims: ReadonlySet<number>, keys: readonly GenerationKey[]): Survey {
+  const floor = keys.reduce((floor, key) => key.kind === "floor" ? highestFloor(floor, key.floor) : floor, NO_FLOOR);
   const generations = new Map<number, Generation>();
   const of = (generation: number) => {
     const known = generations.get(generation);
@@ -61,17 +81,33 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
     generations.set(generation, made);
     return made;
   };
-  for await (const { key, size } of store.list(GENERATIONS, options)) {
-    const read = readKey(key, size);
-    if (read.kind === "piece") of(read.piece.generation).pieces.push(read.piece);
-    else if (read.kind === "snapshot") of(read.snapshot.generation).snapshots.push(read.snapshot);
-    else if (read.kind === "identity") of(read.identity.generation).identities.push(read.identity);
-    else if (read.kind === "base") Object.assign(of(read.generation), { hasBase: true, base: read.base });
+  for (const key of keys) {
+    if (isBelow(key, floor)) continue;
+    if (key.kind === "piece") of(key.piece.generation).pieces.push(key.piece);
+    else if (key.kind === "snapshot") of(key.snapshot.generation).snapshots.push(key.snapshot);
+    else if (key.kind === "identity") of(key.identity.generation).identities.push(key.identity);
+    else if (key.kind === "base") Object.assign(of(key.generation), { hasBase: true, base: key.base });
   }
   for (const one of generations.values()) one.isComplete = one.pieces.some(({ ended }) => ended);
   // A lost claim is not claimed again, because its generation has objects.
   const claimed = highest([...claims, ...generations.keys()]);
-  return { claimed, claims, generations };
+  return { claimed, claims, generations, floor };
+}
+
+/**
+ * The objects that an archive has with one more floor.
+ *
+ * @param survey The objects.
+ * @param floor The floor.
+ */
+export function withFloor({ claims, generations, floor: before }: Survey, floor: Floor): Survey {
+  const keys = [...generations].flatMap(([generation, { hasBase, base, pieces, snapshots, identities }]) => [
+    ...(hasBase ? [{ kind: "base", generation, base } as const] : []),
+    ...pieces.map((piece) => ({ kind: "piece", piece } as const)),
+    ...snapshots.map((snapshot) => ({ kind: "snapshot", snapshot } as const)),
+    ...identities.map((identity) => ({ kind: "identity", identity } as const)),
+  ]);
+  return surveyOf(claims, [...keys, { kind: "floor", floor: before }, { kind: "floor", floor }]);
 }
 
 /** The number of attempts to list objects while an archiver merges them. */

@@ -80,7 +80,7 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
   {
     name: "a standby whose segments were all replaced ends",
     file: PLAN,
-    edits: [["    return own === undefined || isAhead ?", "    return isAhead ?"]],
+    edits: [["    return own === undefined || isAhead || isBehind ?", "    return isAhead || isBehind ?"]],
     dies: "standby_simulation_test",
   },
   {
