@@ -97,6 +97,8 @@ export interface WalLogEvents {
     readonly store: string;
     readonly lastIndex: Index;
     readonly entries: number;
+    /** Whether a new copy has replaced its log, because the archive no longer had the entries that follow. */
+    readonly isNewCopy: boolean;
     readonly milliseconds: number;
   };
   /** An update of a standby failed. With `willRetry`, it tries again; otherwise, it has ended. */

@@ -243,6 +243,7 @@ class RunningStandby implements Standby {
 
   private async updateOnce(started: number): Promise<void> {
     const { log, path, store: { name: store } } = this;
+    const { replaced } = log;
     let hasChanged = false;
     try {
       hasChanged = await log.update();
@@ -254,7 +255,8 @@ class RunningStandby implements Standby {
     }
     const { lastIndex, lag: { entries } } = this;
     const milliseconds = performance.now() - started;
-    if (hasChanged) publish("wallog:standby", { path, store, lastIndex, entries, milliseconds });
+    const isNewCopy = log.replaced > replaced;
+    if (hasChanged) publish("wallog:standby", { path, store, lastIndex, entries, isNewCopy, milliseconds });
   }
 
   /** Records a failure; returns it if it is final. */

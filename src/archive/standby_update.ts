@@ -38,6 +38,8 @@ export class StandbyLog {
   archivedIndex: Index = 0;
   /** The generation that was listed last. */
   generation = 0;
+  /** The number of times that a new copy has replaced the log. */
+  replaced = 0;
   private readonly store: ObjectStore;
   private readonly lock: FileLock;
   private readonly work: Work;
@@ -133,7 +135,10 @@ export class StandbyLog {
     const { work, files } = this;
     const { headers, cut } = await restoreFiles(work, history);
     finishFiles(work.partial, work.folder, headers, cut.offset, false);
-    if (files.segments.length > 0) files.removeLog();
+    if (files.segments.length > 0) {
+      files.removeLog();
+      this.replaced++;
+    }
     this.publish(history, headers, cut, 0);
   }
 

@@ -40,7 +40,9 @@ export async function followArchive(context: Context): Promise<number> {
     // The reader of the lines is gone.
     writing.catch(() => void warm.close());
   };
-  const onUpdate = () => {
+  const onUpdate = (message: unknown) => {
+    const { isNewCopy } = message as WalLogEvents["wallog:standby"];
+    if (isNewCopy) note("the archive no longer has the entries after the log's last one; made a new copy");
     if (options.json === true) write(lineOf(warm));
     else line.show(`following: ${lagText(warm)}`);
   };
