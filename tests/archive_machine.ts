@@ -73,3 +73,17 @@ export function copyFiles(disk: SimulatedDisk, from: string, to: string): void {
   }
   disk.fileSystem.syncDirectory(to);
 }
+
+/**
+ * Releases archived entries, as `archive()` does after a step. A retention is advanced by its holder. Here, a new one
+ * takes its place.
+ *
+ * @param machine The machine.
+ * @param name The name of the new retention.
+ */
+export function releaseArchived({ log, archiver: { archivedIndex, log: view } }: Machine, name: string): void {
+  const [retention] = log.retentions;
+  if (retention === undefined || log.termAt(archivedIndex) !== view.termAt(archivedIndex)) return;
+  const from = Math.max(retention.from, archivedIndex + 1);
+  log.retain(name, Math.max(from, log.firstIndex)).advance(from);
+}

@@ -12,7 +12,8 @@ import { restore } from "../src/archive/mod.ts";
 import { missingObjects, restoreAsOf, restoreToIndex } from "./archive_restores.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
-import { changeLog, copyFiles, type Machine, proveLog } from "./archive_machine.ts";
+import { changeLog, copyFiles, type Machine, proveLog, releaseArchived } from "./archive_machine.ts";
+import { Pruning } from "./archive_pruning.ts";
 import { type Counts, fingerprint, isPowerLoss } from "./simulated_log.ts";
 import { SimulatedStore } from "./simulated_store.ts";
 
@@ -33,6 +34,7 @@ class ArchiveSimulation {
   private readonly counts: Counts;
   private readonly disk: SimulatedDisk;
   private readonly store: SimulatedStore;
+  private readonly pruning: Pruning;
   private readonly machines: Machine[] = [];
   private readonly retains: boolean;
   /** Whether lists can be out of date. Then an archived state can be missed, but logs still never mix. */
@@ -50,6 +52,7 @@ class ArchiveSimulation {
     this.counts = counts;
     this.disk = new SimulatedDisk({ seed });
     this.store = new SimulatedStore(this.random, counts);
+    this.pruning = new Pruning(this.store, this.disk, this.random, counts);
     this.retains = this.random.chance(0.5);
     this.isStale = this.random.chance(0.1);
     if (this.isStale) this.store.staleWrites = 8;
@@ -146,7 +149,8 @@ class ArchiveSimulation {
     if (dice < 85) return await this.archiveTogether();
     if (dice < 90) return this.kill(machine);
     if (dice < 94) return this.crash();
-    if (dice < 97) return this.copy(machine);
+    if (dice < 96) return this.copy(machine);
+    if (dice < 98) return await (this.isStale ? this.pruning.attempt() : this.pruning.attemptAndCompare());
     await this.store.settle(0.5);
   }
 
@@ -168,7 +172,7 @@ class ArchiveSimulation {
     assert(number >= proven, `state ${proven} was proven before the step, and the archive has ${number}`);
     this.promised = this.promise(machine, machine.states[number]!);
     this.store.faults = faults;
-    await this.rest(machine);
+    releaseArchived(machine, `archive ${this.tokens++}`);
   }
 
   /**
@@ -178,7 +182,7 @@ class ArchiveSimulation {
   private release({ states, log }: Pick<Machine, "states" | "log">): void {
     const { promised } = this;
     if (promised === undefined || states[promised.number] === promised.state) return;
-    const later = this.bases().filter((key) => Number(key.split("/")[1]) > promised.generation);
+    const later = this.pruning.basesEver().filter((key) => Number(key.split("/")[1]) > promised.generation);
     const restarts = later.filter((key) => key.includes("/base/00000000-"));
     assert(restarts.length > 0, "a copy of the log has gone on with the history of the other");
     assert(log.snapshotIndex > 0);
@@ -186,29 +190,8 @@ class ArchiveSimulation {
     this.count("replaced");
   }
 
-  /** The keys of the bases of all generations. */
-  private bases(): string[] {
-    return [...this.store.memory.objects.keys()].filter((key) => key.includes("/base/")).sort();
-  }
-
   private promise({ states, archiver: { generation } }: Pick<Machine, "states" | "archiver">, state: string): Promised {
     return { number: states.indexOf(state), state, generation };
-  }
-
-  /** What `archive()` does after a step. */
-  private rest({ log, archiver: { archivedIndex, log: view } }: Machine): Promise<void> {
-    const [retention] = log.retentions;
-    if (retention !== undefined && log.termAt(archivedIndex) === view.termAt(archivedIndex)) {
-      const held = Math.max(retention.from, archivedIndex + 1);
-      // A retention is advanced by its holder. Here, a new one takes its place.
-      this.retentionOf(log, held);
-    }
-    return Promise.resolve();
-  }
-
-  private retentionOf(log: WalLog, from: number): void {
-    const next = log.retain(`archive ${from} ${this.tokens++}`, Math.max(from, log.firstIndex));
-    next.advance(from);
   }
 
   /** Takes a step of an archiver; returns whether it succeeded. */
@@ -246,7 +229,8 @@ class ArchiveSimulation {
         this.count("archived together");
       };
     });
-    await this.store.together([...actors, () => this.verify()], () => {
+    const others = this.random.chance(0.3) ? [() => this.pruning.attempt()] : [];
+    await this.store.together([...actors, ...others, () => this.verify()], () => {
       if (this.random.chance(0.3)) this.change(this.random.pick(this.machines));
     });
     await this.store.withoutFaults(async () => {
@@ -272,6 +256,7 @@ class ArchiveSimulation {
 
   private crash(): void {
     this.disk.crash();
+    if (this.random.chance(0.5)) this.pruning.setClock();
     for (const machine of this.machines) this.openAgain(machine);
     this.count("crashed");
   }

@@ -28,6 +28,10 @@ describe("the archive of simulated logs in a simulated store", () => {
       "verified",
       "restored to an index",
       "restored as of a time",
+      "pruned",
+      "pruning interrupted",
+      "kept state compared",
+      "other state compared",
     ];
     for (const event of [...faults, ...events]) assert((counts[event] ?? 0) > 0, `no history had: ${event}`);
   });

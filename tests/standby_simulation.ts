@@ -12,6 +12,7 @@ import { LogView } from "../src/archive/log_view.ts";
 import { restore } from "../src/archive/mod.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { changeLog, type Machine, proveLog } from "./archive_machine.ts";
+import { Pruning } from "./archive_pruning.ts";
 import { Follower, WARM } from "./follower.ts";
 import { type Counts, fingerprint, isPowerLoss } from "./simulated_log.ts";
 import { SimulatedStore } from "./simulated_store.ts";
@@ -26,6 +27,7 @@ class StandbySimulation {
   private readonly counts: Counts;
   private readonly disk: SimulatedDisk;
   private readonly store: SimulatedStore;
+  private readonly pruning: Pruning;
   private readonly follower: Follower;
   private readonly machine: Machine;
   private readonly id = { next: 1 };
@@ -38,6 +40,7 @@ class StandbySimulation {
     this.counts = counts;
     this.disk = new SimulatedDisk({ seed });
     this.store = new SimulatedStore(this.random, counts);
+    this.pruning = new Pruning(this.store, this.disk, this.random, counts, seed + 2);
     this.follower = new Follower(this.store, seed + 1);
     this.machine = { path: PATH, log: this.open(), archiver: this.newArchiver(), states: [], proven: 0 };
     this.took();
@@ -48,6 +51,7 @@ class StandbySimulation {
     for (let step = 0; step < STEPS; step++) {
       this.store.faults = faults;
       await this.step();
+      await this.pruning.attemptSometimes();
     }
     this.store.faults = 0;
     await this.store.settle();
@@ -111,7 +115,11 @@ class StandbySimulation {
     const { follower, random } = this;
     const isKilled = random.chance(0.2);
     if (isKilled) follower.disk.failAfter("crash", random.below(40));
+    const replaced = follower.log?.replaced;
     const isDone = await this.attempt(() => follower.update(), "followed");
+    if (replaced !== undefined && follower.log !== undefined && follower.log.replaced > replaced) {
+      this.count("replaced");
+    }
     if (!follower.disk.hasPower) {
       follower.end(random.chance(0.5) ? "killed" : "crashed");
       this.count("standby ended");

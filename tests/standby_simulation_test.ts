@@ -16,7 +16,7 @@ describe("a standby of a simulated log in a simulated store", () => {
         throw new Error(`seed ${seed}`, { cause });
       }
     }
-    for (const event of ["archived", "followed", "standby ended", "loaded", "CORRUPT", "STORE", "compared"]) {
+    for (const event of ["archived", "followed", "standby ended", "loaded", "CORRUPT", "STORE", "pruned", "compared"]) {
       assert((counts[event] ?? 0) > 0, `no history had: ${event}`);
     }
   });

@@ -20,6 +20,7 @@ export {
   type PutResult,
   type RequestOptions,
 } from "./object_store.ts";
+export { prune, type PruneOptions, type PruneReport } from "./prune.ts";
 export { restore, type RestoreOptions } from "./restore.ts";
 export type { RestoreReport } from "./restored_folder.ts";
 export { type Standby, standby, type StandbyLag, type StandbyOptions } from "./standby.ts";

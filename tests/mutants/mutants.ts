@@ -27,6 +27,7 @@ import { GROUP_COMMIT_MUTANTS } from "./group_commit_mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity_mutants.ts";
 import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
+import { PRUNE_MUTANTS } from "./prune_mutants.ts";
 import { RAFT_FORWARDING_MUTANTS } from "./raft_forwarding_mutants.ts";
 import { RAFT_FREED_MUTANTS } from "./raft_freed_mutants.ts";
 import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
@@ -105,6 +106,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...EXAMPLE_MUTANTS,
   ...ARCHIVE_MUTANTS,
   ...ARCHIVER_MUTANTS,
+  ...PRUNE_MUTANTS,
   ...S3_MUTANTS,
   ...STANDBY_MUTANTS,
 ];
