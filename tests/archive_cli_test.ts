@@ -29,6 +29,13 @@ function withArchive(body: (path: string, store: string, folder: string) => Prom
     });
 }
 
+/** Compacts a log. */
+async function compactLog(path: string, index: number): Promise<void> {
+  const log = await WalLog.open(path, { segmentBytes: 4096 });
+  log.compact(index, { data: new Uint8Array(10) });
+  await log.close();
+}
+
 /** The files of a store. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))
@@ -90,6 +97,52 @@ describe("wal-log archive", () => {
       assert.match(lines[2]!, /^ {2}missing indexes \d+ to \d+: generations\/00000001\/segments\/000000000003-/);
       assert.equal((await cliHere("restore", store, join(folder, "again"))).code, 2);
       assert(!existsSync(join(folder, "again", "IDENTITY")));
+    }),
+  );
+
+  it(
+    "prunes old states, and says which are left",
+    withArchive(async (path, store, folder) => {
+      await cliHere("archive", "run", path, store);
+      await compactLog(path, 290);
+      await cliHere("archive", "run", path, store);
+      const objects = filesIn(join(folder, "store")).length;
+      const kept = await cliHere("archive", "prune", store, "--older-than", "1h", "--keep", "2");
+      assert.match(kept.stdout, /^deleted 0 objects, 0 bytes, from /);
+      const dry = await cliHere("archive", "prune", store, "--older-than", "0s", "--dry-run");
+      assert.match(dry.stdout, /^would delete \d+ objects, \d.* from \S+; the oldest state is at index 290/);
+      assert.equal(filesIn(join(folder, "store")).length, objects);
+      const { code, stdout } = await cliHere("archive", "prune", store, "--older-than", "0s");
+      assert.equal(code, 0);
+      assert.equal(stdout, dry.stdout.replace("would delete", "deleted"));
+      assert(filesIn(join(folder, "store")).length < objects);
+      const list = await cliHere("archive", "list", store);
+      assert.match(list.stdout, /^generation 2: indexes 290 to 300, after generation 1, snapshots at 290, until /m);
+      assert.match((await cliHere("archive", "verify", store)).stdout, /^clean: generation 2, up to index 300, /);
+      const old = await cliHere("restore", store, join(folder, "old"), "--to", "100");
+      assert.equal(old.code, 3);
+      assert.match(old.stderr, /the archive was pruned, and has no state before index 290/);
+      assert.equal((await cliHere("restore", store, join(folder, "again"))).code, 0);
+    }),
+  );
+
+  it(
+    "does not prune an archive that lacks an object, or whose archiver is starting",
+    withArchive(async (path, store, folder) => {
+      await cliHere("archive", "run", path, store);
+      await compactLog(path, 290);
+      await cliHere("archive", "run", path, store);
+      const claim = join(folder, "store", "claims", "00000003");
+      writeFileSync(claim, "");
+      const starting = await cliHere("archive", "prune", store, "--older-than", "0s");
+      assert.equal(starting.code, 3);
+      assert.match(starting.stderr, /generation 3 was claimed, and its archiver has not finished a step; try again/);
+      rmSync(claim);
+      const [snapshot] = filesIn(join(folder, "store")).filter((name) => name.includes("snapshots"));
+      writeFileSync(snapshot!, new Uint8Array(statSync(snapshot!).size));
+      const damaged = await cliHere("archive", "prune", store, "--older-than", "0s");
+      assert.equal(damaged.code, 2);
+      assert.match(damaged.stderr, /is damaged, so older objects may be needed; nothing was deleted/);
     }),
   );
 
@@ -157,16 +210,16 @@ describe("wal-log archive", () => {
     }),
   );
 
-  it("lists its three commands", async () => {
+  it("lists its commands", async () => {
     for (const args of [["archive", "--help"], ["help", "archive"]]) {
       const { code, stdout } = await cliHere(...args);
       assert.equal(code, 0);
-      for (const name of ["run", "list", "verify"]) assert(stdout.includes(`  archive ${name} `), stdout);
+      for (const name of ["run", "list", "verify", "prune"]) assert(stdout.includes(`  archive ${name} `), stdout);
       assert(!stdout.includes("  backup "));
     }
     const { code, stderr } = await cliHere("archive");
     assert.equal(code, 64);
-    assert.match(stderr, /which command\? archive run, archive list, archive verify/);
+    assert.match(stderr, /which command\? archive run, archive list, archive verify, archive prune/);
   });
 
   it(
@@ -183,6 +236,10 @@ describe("wal-log archive", () => {
         ["archive", "run", path, store, "--interval", "0"],
         ["restore", store, join(folder, "again"), "--to", "yesterday"],
         ["archive", "list"],
+        ["archive", "prune", store],
+        ["archive", "prune", store, "--keep", "0"],
+        ["archive", "prune", store, "--older-than", "30"],
+        ["archive", "prune", store, "--older-than", "-1d"],
       ];
       for (const args of wrong) assert.equal((await cliHere(...args)).code, 64, args.join(" "));
       for (const args of [["archive", "list", store], ["archive", "verify", store], ["restore", store, folder]]) {

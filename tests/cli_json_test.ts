@@ -112,6 +112,10 @@ describe("--json", () => {
         "archive run": { args: [path, store], fields: { generation: 1, archivedIndex: 140 } },
         "archive list": { args: [store], fields: {} },
         "archive verify": { args: [store], fields: { verdict: "clean", lastIndex: 140, damage: [] } },
+        "archive prune": {
+          args: [store, "--keep", "1"],
+          fields: { dryRun: false, oldestGeneration: 0, oldestIndex: 0, objects: 0 },
+        },
         restore: { args: [store, join(folder, "restored")], fields: { lastIndex: 140, snapshotIndex: 10 } },
         export: { args: [path, join(folder, "x.wal")], fields: { entries: 130 } },
         import: { args: [join(folder, "x.wal"), join(folder, "y")], fields: { verdict: "clean", lastIndex: 140 } },

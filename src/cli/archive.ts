@@ -182,14 +182,14 @@ of its own objects.`,
     if (numbers.length === 0) throw noArchive(store.name);
     const generations = numbers.map((number) => {
       const { base, pieces, snapshots } = survey.generations.get(number)!;
-      const { segments, snapshots: usable } = historyOf(survey, number);
+      const { segments, snapshots: usable, floor } = historyOf(survey, number);
       const last = segments.at(-1)?.chain.at(-1);
       const bytes = pieces.reduce((sum, { from, to }) => sum + to - from, 0) +
         snapshots.reduce((sum, { size }) => sum + size, 0);
       return {
         generation: number,
         parent: base?.parent ?? null,
-        firstIndex: segments[0]?.id.first ?? 1,
+        firstIndex: Math.max(segments[0]?.id.first ?? 1, floor.snapshot),
         lastIndex: (last?.next ?? 1) - 1,
         snapshots: [...new Set(usable.map(({ index }) => index))].sort((a, b) => a - b),
         time: segments.flatMap(({ chain }) => chain).reduce((latest, { time }) => Math.max(latest, time), 0),

@@ -5,6 +5,7 @@
  */
 
 import { archiveList, archiveRun, archiveVerify } from "./archive.ts";
+import { archivePrune } from "./archive_prune.ts";
 import { backup } from "./backup.ts";
 import { bench } from "./bench.ts";
 import { completionsCommand } from "./completions.ts";
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   archiveRun,
   archiveList,
   archiveVerify,
+  archivePrune,
   restoreCommand,
   recoverClusterCommand,
   importCommand,
