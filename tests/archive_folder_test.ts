@@ -25,6 +25,25 @@ describe("a store in a folder", () => {
     });
   });
 
+  it("removes folders that a deletion leaves empty, while others write to them", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [store, other] = [new FolderStore(folder), new FolderStore(folder)];
+      await store.put("a/b/c/d", EMPTY);
+      await store.put("a/e", EMPTY);
+      await store.delete("a/b/c/d");
+      assert.deepEqual(readdirSync(join(folder, "a")), ["e"]);
+      const folders = Array.from({ length: 8 }, (_, i) => `a/b/${i}/c`);
+      for (let round = 0; round < 8; round++) {
+        const writes = folders.map((name) => other.put(`${name}/${round + 1}`, EMPTY));
+        await Promise.all([...writes, ...folders.map((name) => store.delete(`${name}/${round}`))]);
+        for (const name of folders) assert.equal((await store.get(`${name}/${round + 1}`)).kind, "found");
+      }
+      await Promise.all(folders.map((name) => store.delete(`${name}/8`)));
+      await store.delete("a/e");
+      assert.deepEqual(readdirSync(folder), [".unfinished"]);
+    });
+  });
+
   it("says in words why it cannot write", async () => {
     await inTemporaryFolder(async (folder) => {
       writeFileSync(join(folder, "a"), "");

@@ -8,7 +8,7 @@
  */
 
 import type { Dirent } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { WalLogError } from "../api/errors.ts";
@@ -39,6 +39,10 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ["EACCES", "this user has no permission"],
   ["EPERM", "this user has no permission"],
 ]);
+/** Reasons why a folder is not removed: it has files, is used, or is gone. */
+const KEPT_CODES: readonly string[] = ["ENOTEMPTY", "EEXIST", "EBUSY", "EPERM", "EACCES", "ENOENT"];
+/** The number of attempts to give a file its name if another program removes the folder, which is empty. */
+const NAMING_ATTEMPTS_MAX = 10;
 /** The most bytes to write at once. */
 const PART_BYTES = 1024 * 1024;
 
@@ -85,8 +89,7 @@ export class FolderStore implements ObjectStore {
     return this.#run("write", key, options, async (path) => {
       const temporary = await this.#write(bodyOf(bytes), options);
       try {
-        await mkdir(dirname(path), { recursive: true });
-        await link(temporary, path);
+        await inFolder(path, () => link(temporary, path));
       } catch (error) {
         if (errorCode(error) === "EEXIST") return { kind: "exists" };
         throw error;
@@ -103,8 +106,7 @@ export class FolderStore implements ObjectStore {
     return this.#run("write", key, options, async (path) => {
       const temporary = await this.#write(body, options);
       try {
-        await mkdir(dirname(path), { recursive: true });
-        await rename(temporary, path);
+        await inFolder(path, () => rename(temporary, path));
       } catch (error) {
         await unlink(temporary);
         throw error;
@@ -158,7 +160,7 @@ export class FolderStore implements ObjectStore {
         if (isMissing(error)) return;
         throw error;
       }
-      await flushFolder(dirname(path));
+      await this.#removeEmpty(dirname(path));
     });
   }
 
@@ -214,6 +216,17 @@ export class FolderStore implements ObjectStore {
     return path;
   }
 
+  /** Flushes a folder from which a file was removed. If it is empty, removes it, and those that it leaves empty. */
+  async #removeEmpty(folder: string): Promise<void> {
+    try {
+      await flushFolder(folder);
+      for (let at = folder; at.length > this.name.length; at = dirname(at)) await rmdir(at);
+    } catch (error) {
+      // It has files, or another program has removed it.
+      if (!KEPT_CODES.includes(errorCode(error) ?? "")) throw error;
+    }
+  }
+
   /** Flushes the names on the path of a new file. */
   async #flushFolders(path: string): Promise<void> {
     for (let folder = dirname(path); folder.length >= this.name.length; folder = dirname(folder)) {
@@ -247,6 +260,18 @@ export class FolderStore implements ObjectStore {
       if (!entry.isFile() || !key.startsWith(prefix)) continue;
       const size = await sizeOf(join(this.name, key));
       if (size !== undefined) yield { key, size };
+    }
+  }
+}
+
+/** Gives a file a name, in a folder that is made if it is missing. */
+async function inFolder(path: string, name: () => Promise<void>): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      return await name();
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || attempt === NAMING_ATTEMPTS_MAX) throw error;
     }
   }
 }

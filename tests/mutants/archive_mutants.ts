@@ -295,6 +295,18 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_cli_test",
   },
   {
+    name: "a folder that another program removes fails a write",
+    file: FOLDER,
+    edits: [['if (errorCode(error) !== "ENOENT" || attempt ===', "if (attempt > 0 || attempt ==="]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "empty folders of a store stay",
+    file: FOLDER,
+    edits: [["at = dirname(at)) await rmdir(at);", "at = dirname(at)) void rmdir;"]],
+    dies: "archive_folder_test",
+  },
+  {
     name: "a restore completes the files of another log",
     file: RESTORE,
     edits: [["await requireSameLog(work);\n    else", "void requireSameLog;\n    else"]],
