@@ -108,6 +108,24 @@ describe("verifying an archive", () => {
     await assert.rejects(archived.newArchiver().step(), { code: "CORRUPT", message: /the claim claims\/00000001/ });
   });
 
+  it("reports a missing IDENTITY, unless another generation has one", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(2);
+    await archived.archive();
+    await archived.newArchiver().step();
+    const [first, second] = [...store.objects.keys()].filter((key) => key.includes("/identity/")).sort();
+    store.objects.delete(second!);
+    assert.deepEqual((await verifyArchive(store)).damage, []);
+    store.objects.delete(first!);
+    const { verdict, damage } = await verifyArchive(store);
+    assert.equal(verdict, "corrupt");
+    const key = "generations/00000002/identity/";
+    assert.deepEqual(damage, [{ key, firstIndex: 0, lastIndex: 0, reason: "missing" }]);
+    // The log itself is there.
+    await archived.requireSame();
+  });
+
   it("does not report a piece that is written while the objects are listed", async () => {
     const hidden: string[][] = [];
     class BusyStore extends MemoryStore {

@@ -10,6 +10,7 @@ import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { fetchObject } from "./fetch_object.ts";
 import { gapAfter, gapBefore, type History, historyOf } from "./history.ts";
+import { generationPrefix } from "./keys.ts";
 import { surveyInUse } from "./survey.ts";
 import type { ObjectStore } from "./object_store.ts";
 
@@ -124,7 +125,7 @@ function verdictOf(
   needed: readonly Needed[],
   findings: ReadonlyMap<string, Finding>,
 ): ArchiveVerdict {
-  const { generation, segments, lostKeys, lostSnapshots } = history;
+  const { generation, segments, lostSnapshots } = history;
   const { lost, gaps } = missingPieces(history);
   const damage: ArchiveDamage[] = [];
   for (const { key, firstIndex, lastIndex } of needed) {
@@ -134,11 +135,18 @@ function verdictOf(
   for (const lastIndex of lostSnapshots) {
     damage.push({ key: `the snapshot at index ${lastIndex}`, firstIndex: 1, lastIndex, reason: "missing" });
   }
-  for (const { key } of lostKeys) damage.push({ key, firstIndex: 0, lastIndex: 0, reason: "missing" });
+  for (const key of lostKeys(history)) damage.push({ key, firstIndex: 0, lastIndex: 0, reason: "missing" });
   const bytes = needed.reduce((sum, { size }) => sum + size, 0);
   const lastIndex = (segments.at(-1)?.chain.at(-1)?.next ?? 1) - 1;
   const verdict = damage.length > 0 ? "corrupt" : "clean";
   return { verdict, generation, lastIndex, objects: needed.length, bytes, damage, gaps };
+}
+
+/** The keys of missing objects without entries. Each archiver writes an `IDENTITY` before the first piece. */
+function lostKeys({ generation, segments, identities, lostKeys }: History): string[] {
+  const keys = lostKeys.map(({ key }) => key);
+  if (segments.length > 0 && identities.length === 0) keys.push(`${generationPrefix(generation)}identity/`);
+  return keys;
 }
 
 /** Reads an object. */

@@ -301,6 +301,12 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_folder_test",
   },
   {
+    name: "a missing IDENTITY goes unnoticed",
+    file: VERIFY,
+    edits: [["if (segments.length > 0 && identities.length === 0)", "if (segments.length < 0)"]],
+    dies: "archive_verify_test",
+  },
+  {
     name: "empty folders of a store stay",
     file: FOLDER,
     edits: [["at = dirname(at)) await rmdir(at);", "at = dirname(at)) void rmdir;"]],
