@@ -72,6 +72,9 @@ describe("wal-log with an archive in S3", () => {
           assert.match(stderr, message);
         }
       }
+      setS3Environment({ ...server.environment, AWS_ACCESS_KEY_ID: "x" });
+      const follows = [["archive", "run", path, STORE, "--follow"], ["restore", STORE, path + 3, "--follow"]];
+      for (const args of follows) assert.equal((await cliHere(...args)).code, 3, "it goes on although it is refused");
       assert.equal(server.objects.size, 0);
     }),
   );

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { WalLogError } from "../mod.ts";
 import { bodyOf } from "../src/archive/mod.ts";
-import { type S3Options, S3Store } from "../src/archive/s3.ts";
+import { type S3Credentials, type S3Options, S3Store } from "../src/archive/s3.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { listed } from "./object_store_suite.ts";
 import { BUCKET, type Fault, type Seen } from "./s3_server.ts";
@@ -142,11 +142,27 @@ describe("a request to S3", () => {
   );
 
   it(
+    "can be tried again after a refusal if its credentials can change",
+    withStore(async (_, server) => {
+      const right = server.options().credentials as S3Credentials;
+      let credentials = { ...right, accessKeyId: "old" };
+      const store = new S3Store(`s3://${BUCKET}`, server.options({ credentials: () => credentials }));
+      await assert.rejects(store.putIfAbsent("a", one), { code: "STORE", message: /the credentials are refused/ });
+      credentials = right;
+      await store.putIfAbsent("a", one);
+    }),
+  );
+
+  it(
     "names the cause of a refusal, and no secret",
     withStore(async (_, server) => {
       const secrets = { accessKeyId: "AKID", secretAccessKey: "wr0ng", sessionToken: "t0k+en/=" };
       const cases: [string, S3Options, RegExp][] = [
-        [`s3://${BUCKET}`, { credentials: secrets }, /403 SignatureDoesNotMatch .*AWS_SECRET_ACCESS_KEY/],
+        [
+          `s3://${BUCKET}`,
+          { credentials: secrets },
+          /: the credentials are refused: .* 403 SignatureDoesNotMatch .*KEY/,
+        ],
         [`s3://${BUCKET}`, { credentials: { ...secrets, accessKeyId: "x" } }, /403 InvalidAccessKeyId/],
         ["s3://another", {}, /404 NoSuchBucket .*; create the bucket, or name another one$/],
         [`s3://${BUCKET}`, { endpoint: "http://127.0.0.1:9", attempts: 1 }, /no reply from http:\/\/127.0.0.1:9: /],
@@ -154,7 +170,7 @@ describe("a request to S3", () => {
       for (const [place, options, message] of cases) {
         const store = new S3Store(place, server.options(options));
         await assert.rejects(store.putIfAbsent("a", one), (error: WalLogError) => {
-          assert.equal(error.code, "STORE");
+          assert.equal(error.code, /403/.test(error.message) ? "INVALID_ARGUMENT" : "STORE");
           assert.match(error.message, message);
           for (const secret of ["AKID", "wr0ng", "t0k+en"]) assert(!error.message.includes(secret), error.message);
           return true;

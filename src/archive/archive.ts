@@ -64,7 +64,7 @@ export interface Archive extends AsyncDisposable {
   /**
    * Resolves when archiving has ended because of {@link Archive.close}. Rejects with `FENCED` if another archiver has
    * taken over; with `DIVERGED` if the archive is of another log or ahead of this one; with `INVALID_ARGUMENT` if the
-   * store lacks the conditional write; with `NOT_FOUND` if the folder has another log, or another store is in the place
+   * store lacks the conditional write, or refuses the credentials; with `NOT_FOUND` if the folder has another log, or another store is in the place
    * of the claimed one. The log itself stays usable.
    */
   readonly closed: Promise<void>;

@@ -57,6 +57,8 @@ export interface S3Place {
   readonly url: string;
   readonly region: string;
   readonly credentials: () => S3Credentials | Promise<S3Credentials>;
+  /** Whether the credentials can change. */
+  readonly renewsCredentials: boolean;
   readonly timeoutMs: number;
   readonly attempts: number;
 }
@@ -95,6 +97,7 @@ export function placeOf(place: string, options: S3Options): S3Place {
     url: urlOf(bucket, region, options),
     region,
     credentials: credentialsOf(options),
+    renewsCredentials: typeof options.credentials === "function",
     timeoutMs: numberOf("timeoutMilliseconds", options.timeoutMilliseconds ?? TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX),
     attempts: numberOf("attempts", options.attempts ?? ATTEMPTS_DEFAULT, Number.MAX_SAFE_INTEGER),
   };

@@ -22,6 +22,14 @@ const PASSING_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 /** Codes of temporary failures, whatever their status is. */
 const PASSING_CODES: readonly string[] = ["InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"];
 
+/** Codes with which the service refuses credentials. Without others, no request can succeed. */
+const REFUSAL_CODES: readonly string[] = [
+  "InvalidAccessKeyId",
+  "SignatureDoesNotMatch",
+  "ExpiredToken",
+  "InvalidToken",
+];
+
 /** The advice for an error, by its code. */
 const ADVICE: Readonly<Record<string, string>> = {
   NoSuchBucket: "create the bucket, or name another one",
@@ -29,6 +37,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   InvalidAccessKeyId: "check the credentials (AWS_ACCESS_KEY_ID) and the endpoint",
   SignatureDoesNotMatch: "check the credentials (AWS_SECRET_ACCESS_KEY)",
   ExpiredToken: "renew the credentials",
+  InvalidToken: "check the credentials (AWS_SESSION_TOKEN)",
   RequestTimeTooSkewed: "set the clock of this machine",
   PermanentRedirect: "set the region of the bucket (AWS_REGION)",
   AuthorizationHeaderMalformed: "set the region of the bucket (AWS_REGION)",
@@ -88,7 +97,8 @@ export class S3Requests {
    * @param request The request.
    * @param read Reads a reply. It throws {@link S3Failure} if the reply is wrong.
    * @returns The result of `read`.
-   * @throws {WalLogError} `STORE`; its cause is an {@link S3Failure}. Or the signal's reason.
+   * @throws {WalLogError} `STORE`, or `INVALID_ARGUMENT` if the service refuses credentials that do not change; its
+   * cause is an {@link S3Failure}. Or the signal's reason.
    */
   async send<T>(request: S3Request, read: (reply: S3Reply) => T): Promise<T> {
     const { signal, attempts = this.place.attempts } = request;
@@ -187,9 +197,14 @@ export class S3Requests {
   private errorOf({ action }: S3Request, failure: S3Failure, attempts: number): WalLogError {
     const { name } = this.place;
     const advice = ADVICE[failure.code ?? ""];
-    const message = `Cannot ${action} in ${name}: ${failure.message}` +
+    const isRefused = REFUSAL_CODES.includes(failure.code ?? "");
+    const refusal = isRefused ? "the credentials are refused: " : "";
+    const message = `Cannot ${action} in ${name}: ${refusal}${failure.message}` +
       (attempts > 1 ? `, after ${attempts} attempts` : "") + (advice === undefined ? "" : `; ${advice}`);
-    return new WalLogError("STORE", message, { path: name, cause: failure });
+    return new WalLogError(isRefused && !this.place.renewsCredentials ? "INVALID_ARGUMENT" : "STORE", message, {
+      path: name,
+      cause: failure,
+    });
   }
 }
 

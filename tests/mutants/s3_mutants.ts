@@ -22,6 +22,18 @@ export const S3_MUTANTS: readonly Mutant[] = [
     dies: "archive_s3_faults_test",
   },
   {
+    name: "a refusal of credentials that do not change passes",
+    file: "src/archive/s3_requests.ts",
+    edits: [['isRefused && !this.place.renewsCredentials ? "INVALID_ARGUMENT"', 'false ? "INVALID_ARGUMENT"']],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "a refusal of credentials that can change is final",
+    file: "src/archive/s3_requests.ts",
+    edits: [["isRefused && !this.place.renewsCredentials ?", "isRefused ?"]],
+    dies: "archive_s3_faults_test",
+  },
+  {
     name: "any missing page of a service counts as an absent object",
     file: STORE,
     edits: [['(status === 404 && code === "NoSuchKey")', "status === 404"]],
