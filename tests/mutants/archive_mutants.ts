@@ -78,7 +78,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "a folder replaces an object that exists",
     file: FOLDER,
-    edits: [["        await link(temporary, path);\n", "        await rename(temporary, path);\n"]],
+    edits: [["inFolder(path, () => link(temporary, path))", "inFolder(path, () => rename(temporary, path))"]],
     dies: "object_store_test",
   },
   {
