@@ -90,7 +90,7 @@ function repairText({ exit, isWrittenAnew, lastIndex, error }: Document, isCut: 
   if (exit !== 0) return `${exit}: refused`;
   if (isWrittenAnew === undefined) return "0: nothing to do";
   if (isCut) return `0: up to ${lastIndex}`;
-  return `0: ${isWrittenAnew ? "written anew" : "put back"}`;
+  return `0: ${isWrittenAnew ? "rewritten" : "put back"}`;
 }
 
 /** The advice in short: the command, or the beginning of the instructions. */

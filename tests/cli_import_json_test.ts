@@ -56,7 +56,7 @@ describe("wal-log import --format json", () => {
       await dumpTo(file, path);
       const bare = await cliHere("import", "-f", "json", file, copy);
       assert.equal(bare.code, 3);
-      assert.match(bare.stderr, /it begins at index 11, behind a snapshot; give --snapshot-from /);
+      assert.match(bare.stderr, /it begins at index 11, after a snapshot; give --snapshot-from /);
       const { code, stderr } = await cliHere("import", "-f", "json", file, copy, "--snapshot-from", path);
       assert.equal(code, 0, stderr);
       const [made, source] = [open(copy), open(path)];

@@ -175,7 +175,7 @@ describe("an interrupted repair", () => {
       const dry = await cliHere("repair", path, "--cut", "--dry-run");
       assert.deepEqual(
         [dry.code, dry.stdout],
-        [0, "will complete the interrupted repair; what is left to do depends on that\n"],
+        [0, "will complete the interrupted repair; the remaining steps depend on its result\n"],
       );
       assert.equal((await cliHere("repair", path, "--resume")).code, 0);
     });

@@ -99,7 +99,7 @@ describe("wal-log repair", () => {
       const { stdout } = await cliHere("repair", path, "--from", other);
       assert.match(
         stdout,
-        /will take indexes 74 to 98 \(25 entries\) from .*\nwill write the log anew, and keep the old/,
+        /will take indexes 74 to 98 \(25 entries\) from .*\nwill rewrite the log, and keep the old/,
       );
       assert.match(
         stdout,

@@ -192,7 +192,7 @@ describe("wal-log repair --cut", () => {
       assert.equal(dry.code, 0);
       assert.match(
         dry.stdout,
-        /will write the log anew, and keep the old files in a folder beside it\nwill cut indexes 50 to 120: 71 entries\n/,
+        /will rewrite the log, and keep the old files in a folder beside it\nwill cut indexes 50 to 120: 71 entries\n/,
       );
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
       assertSameContents(contentsOf(path), before);

@@ -71,7 +71,7 @@ describe("a member whose log was repaired", () => {
     await withDamagedMember(async (cluster, pathOf, logs) => {
       const { code, stdout } = await cliHere("repair", pathOf(3n), "--from", pathOf(1n));
       assert.equal(code, 0, stdout);
-      assert.match(stdout, /will write the log anew[^]*Next: nothing to do/);
+      assert.match(stdout, /will rewrite the log[^]*Next: nothing to do/);
       assert.equal(restart(cluster, pathOf(3n), logs), true, "its acknowledgement counts");
       assert.deepEqual(told(cluster), []);
     });

@@ -105,7 +105,7 @@ describe("wal-log salvage", () => {
       const { code, stdout } = await cliHere("salvage", path, join(folder, "a"), "--to", "60");
       assert.equal(code, 0, stdout);
       assert.match(stdout, /salvaged 50 entries, indexes 11 to 60, /);
-      assert.match(stdout, /left out: indexes 61 to 140: not wanted/);
+      assert.match(stdout, /left out: indexes 61 to 140: not requested/);
       assert.ok(!existsSync(join(folder, "a", "SALVAGE.jsonl")));
       assert.equal((await cliHere("salvage", path, join(folder, "b"), "--to", "9")).code, 64);
       assert.ok(!existsSync(join(folder, "b")));
@@ -193,27 +193,27 @@ describe("planSalvage", () => {
 
   it("includes unconfirmed entries only on request", () => {
     const found = { ...ALL, unreliable: [at("unconfirmed", 11, 30)] };
-    assert.deepEqual(shape(found), [10, "unconfirmed 11-30", "behind a hole 31-50"]);
+    assert.deepEqual(shape(found), [10, "unconfirmed 11-30", "after a hole 31-50"]);
     assert.deepEqual(shape({ ...found, unconfirmed: true }), [50]);
   });
 
   it("distinguishes holes, the entries after them, and the entries that were not asked for", () => {
     const found = { ...ALL, unreliable: [at("lost", 20, 22), at("lost", 22, 25), at("lost", 51)] };
-    assert.deepEqual(shape(found), [19, "lost 20-22", "lost 23-25", "behind a hole 26-50", "lost 51-"]);
+    assert.deepEqual(shape(found), [19, "lost 20-22", "lost 23-25", "after a hole 26-50", "lost 51-"]);
     const few = { ...found, to: 30 };
-    assert.deepEqual(shape({ ...few, to: 24 }), [19, "lost 20-22", "lost 23-24", "not wanted 25-50"]);
+    assert.deepEqual(shape({ ...few, to: 24 }), [19, "lost 20-22", "lost 23-24", "not requested 25-50"]);
     assert.deepEqual(shape(few), [
       19,
       "lost 20-22",
       "lost 23-25",
-      "behind a hole 26-30",
-      "not wanted 31-50",
+      "after a hole 26-30",
+      "not requested 31-50",
     ]);
   });
 
   it("includes no entries after a snapshot that cannot be read or that ends below them", () => {
-    assert.deepEqual(shape({ ...ALL, base: undefined }), [0, "behind a hole 11-50"]);
-    assert.deepEqual(shape({ ...ALL, base: 5 }), [5, "behind a hole 11-50"]);
+    assert.deepEqual(shape({ ...ALL, base: undefined }), [0, "after a hole 11-50"]);
+    assert.deepEqual(shape({ ...ALL, base: 5 }), [5, "after a hole 11-50"]);
     assert.deepEqual(shape({ ...ALL, base: 30, unreliable: [at("lost", 11, 20)] }), [50]);
   });
 });

@@ -24,7 +24,7 @@ describe("the table of damage by command", () => {
       const next = cells.at(-1)!;
       assert.ok(next.length > 0, name);
       if (!verify!.startsWith("2")) continue;
-      const isMended = cells.slice(0, -1).some((cell) => /^[02]: (put back|written anew|up to)/.test(cell));
+      const isMended = cells.slice(0, -1).some((cell) => /^[02]: (put back|rewritten|up to)/.test(cell));
       assert.ok(isMended, `${name}: no command leads to a sound log`);
       assert.notEqual(next, "nothing to do", name);
     }

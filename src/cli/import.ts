@@ -91,8 +91,8 @@ function explain(error: unknown): never {
   const { path, offset, bytes, reason } = place;
   throw new WalLogError(
     "CORRUPT",
-    `${path} is damaged at byte ${offset}, ${counted(bytes, "byte", "bytes")} (${reason}); restore it, or take what ` +
-      `precedes that with --cut`,
+    `${path} is damaged at byte ${offset}, ${counted(bytes, "byte", "bytes")} (${reason}); restore it, or import the ` +
+      `records before it with --cut`,
     { path, offset, damage: [place], cause: error },
   );
 }

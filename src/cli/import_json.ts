@@ -135,7 +135,7 @@ async function openBase(
     if (first === 1) return undefined;
     throw new WalLogError(
       "INVALID_ARGUMENT",
-      `Cannot import ${file}: it begins at index ${first}, behind a snapshot; give --snapshot-from with a log that has ` +
+      `Cannot import ${file}: it begins at index ${first}, after a snapshot; give --snapshot-from with a log that has ` +
         `this snapshot`,
       { path: file },
     );
@@ -170,7 +170,7 @@ function damaged(file: string, checked: Checked): WalLogError {
   } as const;
   return new WalLogError(
     "CORRUPT",
-    `Cannot import ${oneLine(file)}: ${leftText(checked)}; correct it, or import what precedes it with --cut`,
+    `Cannot import ${oneLine(file)}: ${leftText(checked)}; correct it, or import the lines before it with --cut`,
     { path: file, offset: line.offset, damage: [place] },
   );
 }

@@ -101,7 +101,7 @@ async function report({ args, out, gathered, note }: Session, failure: Failure):
 
 async function run(session: Session): Promise<number> {
   const { args: [name, ...rest], out } = session;
-  if (name === undefined) throw new UsageError(`which command? (${PROGRAM} --help)`);
+  if (name === undefined) throw new UsageError(`no command given (${PROGRAM} --help)`);
   if (name === "help" || name === "--help" || name === "-h") {
     const about = commandOf(joinName(rest));
     for (const line of about === undefined ? overview(commandsIn(rest[0])) : helpFor(about)) await out.line(line);

@@ -1,5 +1,5 @@
 /**
- * Plans the repair of a damaged log: puts entries back in place, or writes the log anew from its own data and that of
+ * Plans the repair of a damaged log: puts entries back in place, or rewrites the log from its own data and that of
  * other replicas. A dry run and a run follow the same plan.
  *
  * @module
@@ -120,7 +120,7 @@ export function planMending(means: Means, canRefill = true): MendPlan {
   }
   if (refusals.length === 0) return { refusals, refills: [], anew: planAnew(means, base, filled, unresolved) };
   for (const { place } of left) {
-    refusals.push(refusalText(place.damage, "without it, the log cannot be written anew"));
+    refusals.push(refusalText(place.damage, "without it, the log cannot be rewritten"));
   }
   return { refusals, refills, anew: undefined };
 }

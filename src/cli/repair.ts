@@ -53,7 +53,7 @@ export const repair: Command = {
   help: `--from: replaces damaged entries with those of OTHER, the log of another replica of the same cluster. OTHER is
 only read, and may be in use. An entry is taken if it matches the surviving checksum of the damaged one, or if the
 entries around it are the same in both logs. Damaged entries are put back in place, each segment in one step. If a
-whole segment is lost, or more than entries, the log is written anew.
+whole segment is lost, or more than entries, the log is rewritten.
 
 --snapshot-from: replaces a damaged snapshot, and all entries up to its index, with the snapshot of OTHER.
 
@@ -62,11 +62,11 @@ THE VALUE IS WRONG, THE NODE CAN VOTE TWICE IN A TERM, and two leaders can be el
 entries. Use it only if you have a record, for example in messages that the node sent. Otherwise let the node rejoin as
 a new member.
 
---cut: writes the log anew without the first entry that cannot be repaired and everything after it. THE NODE HAD
+--cut: rewrites the log without the first entry that cannot be repaired and everything after it. THE NODE HAD
 ACKNOWLEDGED THESE ENTRIES. It must not vote or count towards a majority until a leader has sent it everything again.
 If other replicas are left, prefer --from; both can be combined.
 
-A log that is written anew keeps its incarnation, unless entries were cut: then it gets a new one, and a RaftNode with
+A log that is rewritten keeps its incarnation, unless entries were cut: then it gets a new one, and a RaftNode with
 strictMembership refuses to vote with it. The old files go to DIR.damaged-1 (or -2, ...). If the repair is killed, the
 log is unchanged, or no writer opens it until a repair of any kind completes this one. --resume does only that; any
 other repair then does what it was asked to do.
@@ -245,7 +245,7 @@ function* planLines({ found, other, snapshotFrom }: Means, { refusals, refills, 
       oneLine(other!.path)
     }`;
   }
-  yield "will write the log anew, and keep the old files in a folder beside it";
+  yield "will rewrite the log, and keep the old files in a folder beside it";
   if (anew.cutFrom === undefined) return;
   const gone = found.lastIndex - anew.cutFrom + 1;
   yield gone > 0
@@ -294,7 +294,7 @@ async function completeFirst(context: Context): Promise<Earlier> {
   if (options["dry-run"] === true) {
     const what = lookAtInterrupted(folder);
     if (what === "completed") {
-      await out.line("will complete the interrupted repair; what is left to do depends on that");
+      await out.line("will complete the interrupted repair; the remaining steps depend on its result");
     }
     if (what === "dropped") await out.line("will drop the interrupted repair: the log has changed since");
     return what === "completed" ? "planned" : what ?? "none";

@@ -90,7 +90,7 @@ export interface Salvaged {
  * @returns 0 if the new log has everything that was requested.
  */
 export function salvageExit({ plan, lostSnapshot, hardStateLost }: Salvaged): number {
-  const isWhole = plan.leftOut.every(({ why }) => why === "not wanted") && lostSnapshot === undefined;
+  const isWhole = plan.leftOut.every(({ why }) => why === "not requested") && lostSnapshot === undefined;
   return isWhole && !hardStateLost ? EXIT.clean : EXIT.corrupt;
 }
 
@@ -171,7 +171,7 @@ export function* leftOutLines({ plan, lostSnapshot, hardStateLost }: Salvaged): 
 
 /** Whether entries that are left out were requested and may be readable. */
 function isLeft({ why }: LeftOut): boolean {
-  return why === "unconfirmed" || why === "behind a hole";
+  return why === "unconfirmed" || why === "after a hole";
 }
 
 /** Writes the readable entries that have no place in the log. Returns their number. */

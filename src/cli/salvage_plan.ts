@@ -28,7 +28,7 @@ export interface LeftOut {
    * The cause: they cannot be read; a lost frame may have truncated them; entries or a snapshot before them are
    * missing; or they were not requested.
    */
-  readonly why: "lost" | "unconfirmed" | "behind a hole" | "not wanted";
+  readonly why: "lost" | "unconfirmed" | "after a hole" | "not requested";
   readonly first: Index;
   /** The last of them; `undefined` if their number is unknown. */
   readonly last: Index | undefined;
@@ -64,9 +64,9 @@ export function planSalvage(found: Salvageable): SalvagePlan {
   const rest = (last: Index) => {
     if (last >= next) {
       const wanted = Math.min(last, to);
-      if (wanted >= next) leftOut.push({ why: "behind a hole", first: next, last: wanted, reason: reasonBehind });
+      if (wanted >= next) leftOut.push({ why: "after a hole", first: next, last: wanted, reason: reasonBehind });
       if (last > to) {
-        leftOut.push({ why: "not wanted", first: Math.max(next, to + 1), last, reason: `--to is ${to}` });
+        leftOut.push({ why: "not requested", first: Math.max(next, to + 1), last, reason: `--to is ${to}` });
       }
     }
     next = Math.max(next, last + 1);

@@ -105,7 +105,7 @@ function optionsFor(path: string, { snapshot }: Contents): TarOptions {
 /** The error for the user. The output is already written in part, and cannot be taken back. */
 function archiveError(path: string, error: unknown): unknown {
   if (error instanceof ReaderGone) {
-    const message = "Cannot write the archive: nobody reads standard output any more; the archive is incomplete";
+    const message = "Cannot write the archive: standard output was closed; the archive is incomplete";
     return new WalLogError("IO", message, { path });
   }
   if (!isCompaction(error)) return error;

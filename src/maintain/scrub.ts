@@ -103,7 +103,7 @@ export async function scrubInBackground(
   try {
     for (;;) {
       signal?.throwIfAborted();
-      durability.requireOpen("go on scrubbing");
+      durability.requireOpen("continue scrubbing");
       const step = scrubbing.next();
       if (step.done && state.repairs !== repairs) {
         // The found damage may have been repaired meanwhile.

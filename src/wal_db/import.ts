@@ -241,7 +241,7 @@ function damaged(
   return new WalLogError(
     "CORRUPT",
     `Cannot import ${path}: it is damaged at byte ${offset} of ${size} (${reason}), and ${behind}; ` +
-      `restore the file, or import with onDamage "cut" what precedes that`,
+      `restore the file, or import the records before it with onDamage "cut"`,
     { path, offset, damage: [damage] },
   );
 }
