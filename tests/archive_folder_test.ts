@@ -1,14 +1,21 @@
 /** What is left behind in folders, and the reasons of failures there. */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, realpathSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { locateRuntime } from "../scripts/runtimes.ts";
 import { bodyOf, FolderStore, MemoryStore, restore } from "../src/archive/mod.ts";
 import { ArchivedLog } from "./archived_log.ts";
+import { trace, whyNoStrace } from "./real/strace.ts";
+import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
+const RUNTIME = locateRuntime(process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node");
+const WRITER = fileURLToPath(new URL("./real/store_writer.ts", import.meta.url));
+const noStrace = skipReason(whyNoStrace());
 const EMPTY = bodyOf(new Uint8Array());
 const DAY_S = 24 * 60 * 60;
 
@@ -41,6 +48,25 @@ describe("a store in a folder", () => {
       await Promise.all(folders.map((name) => store.delete(`${name}/8`)));
       await store.delete("a/e");
       assert.deepEqual(readdirSync(folder), [".unfinished"]);
+    });
+  });
+
+  it("flushes an object, then its name, before the object is acknowledged", { skip: noStrace }, async () => {
+    await inTemporaryFolder(async (path) => {
+      const folder = realpathSync(path);
+      const { code, stderr, calls } = await trace([...RUNTIME.run, WRITER, join(folder, "new/store")], folder);
+      assert.equal(code, 0, stderr);
+      const flushes = calls.filter(({ name, result }) => name === "fsync" && result === 0);
+      const flushed = (file: string, from: number, to: number) =>
+        assert.ok(flushes.some((call) => call.file === file && from < call.begin && call.end < to), `flush of ${file}`);
+      for (const said of ["put", "created"]) {
+        const named = calls.find(({ to, result }) => to === `new/store/a/${said}` && result === 0)!;
+        const end = calls.find((call) => call.said === said)!.begin;
+        flushed(named.file, -1, named.begin);
+        for (const file of ["new/store/a", "new/store"]) flushed(file, named.end, end);
+        // The names of folders that were made for the store.
+        for (const file of ["new", ""]) flushed(file, -1, end);
+      }
     });
   });
 

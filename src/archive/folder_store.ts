@@ -2,7 +2,7 @@
  * An object store in a folder of a file system. An object is a file, and its key is the path of the file.
  *
  * A file is written under a temporary name and flushed. It then gets its final name by a rename, which replaces an
- * existing file, or by a link, which fails if the name exists. The folder is flushed after that.
+ * existing file, or by a link, which fails if the name exists. The folders on its path are flushed after that.
  *
  * @module
  */
@@ -69,6 +69,8 @@ export class FolderStore implements ObjectStore {
   readonly name: string;
   /** Whether unfinished files of killed programs were removed. */
   #isClean = false;
+  /** The highest folder that was made for the store and whose name is not flushed yet; `undefined` if there is none. */
+  #made: string | undefined;
 
   /**
    * Makes a store. The folder is created when the first object is written.
@@ -194,7 +196,9 @@ export class FolderStore implements ObjectStore {
   /** Writes and flushes a file under a temporary name; returns its path. */
   async #write(body: ObjectBody, options: RequestOptions | undefined): Promise<string> {
     const folder = join(this.name, TEMPORARY_FOLDER);
-    await mkdir(folder, { recursive: true });
+    this.#made = await mkdir(folder, { recursive: true }) ?? this.#made;
+    if (this.#made !== undefined) await flushMade(this.name, this.#made);
+    this.#made = undefined;
     if (!this.#isClean) await removeLeftovers(folder);
     this.#isClean = true;
     const path = join(folder, crypto.randomUUID());
@@ -301,6 +305,19 @@ async function sizeOf(path: string): Promise<number | undefined> {
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
+  }
+}
+
+/** Flushes the names of a store's folder and of the folders above it, up to the highest one that was made. */
+async function flushMade(store: string, made: string): Promise<void> {
+  for (let folder = store; folder.length >= made.length; folder = dirname(folder)) {
+    try {
+      await flushFolder(dirname(folder));
+    } catch (error) {
+      // With permissions only for the store's folder, Deno cannot flush its parent. The durability of the name is then
+      // up to the file system, as it is for a log.
+      if ((error as Error).name !== "NotCapable") throw error;
+    }
   }
 }
 

@@ -265,6 +265,30 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_folder_test",
   },
   {
+    name: "an object in a folder is not flushed",
+    file: FOLDER,
+    edits: [["      await file.sync();\n", ""]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "the name of an object in a folder is not flushed",
+    file: FOLDER,
+    edits: [["      await flushFolder(folder);\n      if (folder", "      if (folder"]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "the name of a store's new folder is not flushed",
+    file: FOLDER,
+    edits: [["await flushMade(this.name, this.#made);", "void flushMade;"]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "the folders above a store's new folder are not flushed",
+    file: FOLDER,
+    edits: [["folder = store; folder.length >= made.length;", "folder = store; folder === store && made.length > 0;"]],
+    dies: "archive_folder_test",
+  },
+  {
     name: "files that another program is writing are removed",
     file: FOLDER,
     edits: [[".mtimeMs < Date.now() - LEFTOVER_MS)", ".mtimeMs < Date.now() + LEFTOVER_MS)"]],

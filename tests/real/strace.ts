@@ -7,7 +7,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { join, relative } from "node:path";
 import process from "node:process";
 
 /** Calls that change what is on a disk; with `?`, those that not every architecture has. */
@@ -24,7 +24,7 @@ const STUCK_MS = 60_000;
 export interface SystemCall {
   readonly thread: number;
   readonly name: string;
-  /** Name of the file in the folder that was traced; empty for the folder itself. */
+  /** Path of the file in the folder that was traced; empty for the folder itself. */
   readonly file: string;
   /** The other name of a rename. */
   readonly to: string;
@@ -147,13 +147,13 @@ function parseCall(thread: number, text: string, begin: number, end: number, fol
   // A descriptor with its path, a path in quotes, or for a rename two.
   const paths = [...args.matchAll(/^\d+<([^>]*)>|"([^"]*)"/g)].map((match) => match[1] ?? match[2]!);
   const [path = "", other = ""] = name.startsWith("pwrite") || name === "write" ? paths.slice(0, 1) : paths;
-  const inside = path === folder || dirname(path) === folder;
+  const inside = path === folder || path.startsWith(folder + "/");
   if (said === undefined && !inside) return undefined;
   return {
     thread,
     name,
-    file: path === folder ? "" : basename(path),
-    to: basename(other),
+    file: relative(folder, path),
+    to: other === "" ? "" : relative(folder, other),
     args,
     result: Number(result),
     isInjected: note.includes("(INJECTED)"),
