@@ -1,12 +1,14 @@
 /**
- * Cuts the power of virtual machines while they write a log, and judges what their disks hold afterwards.
+ * Cuts the power of virtual machines while they write a log, and judges what their disks hold afterwards. Half of the
+ * machines ship their log to an archive meanwhile, in a folder of the same disk. So the archive loses its power too.
  *
  *     deno task power                        100 cuts on ext4
  *     deno task power --quick                20 cuts, for CI
  *     deno task power --fs ext4,xfs,btrfs    file systems in turn
  *     deno task power --cuts 1000 --jobs 2   as many as wanted, on so many machines at a time
  *     deno task power --seed 4711            the same histories and choices again; the guest's timing differs
- *     deno task power --fault drop-flushes   a disk that drops flushes, which must be noticed; or early-ack
+ *     deno task power --fault drop-flushes   a disk that drops flushes, which must be noticed; or early-ack,
+ *                                            early-archive
  *     deno task power --mutant "NAME"        a mutant of tests/mutants, which must be noticed
  *     Ctrl-C                                 ends the run after the cuts at work, and prints the sums
  *     deno task power --self-test            all faults and mutants that must be noticed, one after the other
@@ -32,7 +34,7 @@ const CUTS_DEFAULT = 100;
 const CUTS_QUICK = 20;
 /** A fault that was not noticed after so many cuts counts as unnoticed. */
 const CUTS_UNTIL_NOTICED = 100;
-const FAULTS: readonly Fault[] = ["drop-flushes", "early-ack"];
+const FAULTS: readonly Fault[] = ["drop-flushes", "early-ack", "early-archive"];
 /** Mutants that the self-test must notice. */
 const SELF_TEST_MUTANTS = [
   "fdatasync is not called",
@@ -86,7 +88,7 @@ try {
     for (const mutant of SELF_TEST_MUTANTS) await mustNotice(undefined, mutant);
   } else if (values.fault !== undefined || values.mutant !== undefined) {
     if (values.fault !== undefined && !(FAULTS as readonly string[]).includes(values.fault)) {
-      fail(`no such fault: ${values.fault}. There are ${FAULTS.join(" and ")}.`);
+      fail(`no such fault: ${values.fault}. There are ${FAULTS.join(", ")}.`);
     }
     await mustNotice(values.fault as Fault | undefined, values.mutant);
   } else {
@@ -148,11 +150,11 @@ async function cutDisks(
   }
 }
 
-function explain(fs: string, seed: number, flags: string, { problem, cuts, files }: DiskResult): void {
+function explain(fs: string, seed: number, flags: string, { problem, cuts, files, store }: DiskResult): void {
   const last = cuts.at(-1);
   console.log(`${fs}, seed ${seed}, cut ${cuts.length}: ${problem}
   cut while: ${last?.phase}, ${JSON.stringify(last?.report)}
-  the log as the cut left it: ${keepFiles(files)}
+  the log and its archive as the cut left them: ${keepFiles(files, store)}
   again: deno task power --fs ${fs} --seed ${seed} --cuts ${CUTS_A_DISK}${flags}`);
 }
 

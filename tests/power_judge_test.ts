@@ -8,7 +8,7 @@ import { type Contents, Model, nextStep, NOTHING, type Step } from "../scripts/p
 import { Judge } from "../scripts/power/judge.ts";
 import type { Orders, Report } from "../scripts/power/orders.ts";
 import { Random } from "../scripts/power/random.ts";
-import { filesOf, Writer } from "../scripts/power/writer.ts";
+import { filesOf, objectsOf, Writer } from "../scripts/power/writer.ts";
 import { skip } from "./format_decoder.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
@@ -35,7 +35,7 @@ function judgeAfter(durable: number): { judge: Judge; next: { decoded: Decoded }
   const next = { decoded: { verdict: "clean", damage: null, contents: NOTHING } as Decoded };
   const judge = new Judge(() => next.decoded);
   judge.begin(KEY);
-  judge.take({ is: "found", files: {} });
+  judge.take({ is: "found", files: {}, store: {} });
   judge.take({ is: "opened", contents: NOTHING, verdict: "clean" });
   steps.slice(0, STEPS).forEach(({ kind }, i) => judge.take({ is: "begun", number: i + 1, kind }));
   judge.take({ is: "durable", number: durable });
@@ -48,7 +48,7 @@ function judgeAfter(durable: number): { judge: Judge; next: { decoded: Decoded }
 function judged(durable: number, contents: Contents, damage: string | null = null): string | undefined {
   const { judge, next } = judgeAfter(durable);
   next.decoded = { verdict: "torn", damage, contents };
-  judge.take({ is: "found", files: {} });
+  judge.take({ is: "found", files: {}, store: {} });
   return judge.problem;
 }
 
@@ -87,7 +87,7 @@ describe("the judge of power cuts", () => {
     for (const [contents, verdict] of [[NOTHING, "torn"], [states[STEPS]!, "clean"]] as const) {
       const { judge, next } = judgeAfter(2);
       next.decoded = { verdict: "torn", damage: null, contents: states[STEPS]! };
-      judge.take({ is: "found", files: {} });
+      judge.take({ is: "found", files: {}, store: {} });
       judge.take({ is: "opened", contents, verdict });
       assert.match(judge.problem!, /the library .* the decoder/);
     }
@@ -96,17 +96,17 @@ describe("the judge of power cuts", () => {
   it("keeps what one cut has left for the next one", () => {
     const { judge, next } = judgeAfter(3);
     next.decoded = { verdict: "torn", damage: null, contents: states[STEPS]! };
-    judge.take({ is: "found", files: {} });
+    judge.take({ is: "found", files: {}, store: {} });
     judge.begin("after an early cut");
     next.decoded = { verdict: "clean", damage: null, contents: states[3]! };
-    judge.take({ is: "found", files: {} });
+    judge.take({ is: "found", files: {}, store: {} });
     assert.match(judge.problem!, /not a state of the history/);
   });
 
   it("rejects a guest that does another step", () => {
     const { judge, next } = judgeAfter(3);
     next.decoded = { verdict: "clean", damage: null, contents: states[STEPS]! };
-    judge.take({ is: "found", files: {} });
+    judge.take({ is: "found", files: {}, store: {} });
     judge.take({ is: "begun", number: 2, kind: "append" });
     assert.match(judge.problem!, /the guest begins step 2/);
   });
@@ -123,19 +123,22 @@ describe("the history of power cuts", () => {
   it("has the same effect on the library as on the model, read by the decoder", { skip }, async () => {
     for (let seed = 1; seed <= 2; seed++) {
       await inTemporaryFolder(async (folder) => {
-        const path = join(folder, "log");
+        const [path, store] = [join(folder, "log"), join(folder, "store")];
         const judge = new Judge(decode);
         for (let life = 0; life < 2; life++) {
           const key = `${seed}/${life}`;
-          const orders: Orders = { fs: "", key, steps: 80, segmentBytes: 4096 };
+          const orders: Orders = { fs: "", key, steps: 80, segmentBytes: 4096, ships: life === 1 };
           const take = (report: Report) => judge.take(report);
           judge.begin(key);
-          take({ is: "found", files: life === 0 ? {} : filesOf(path) });
-          await new Writer(path, orders, take).write();
-          take({ is: "found", files: filesOf(path) });
+          take({ is: "found", files: life === 0 ? {} : filesOf(path), store: objectsOf(store) });
+          await new Writer(path, store, orders, take).write();
+          take({ is: "found", files: filesOf(path), store: objectsOf(store) });
           assert.equal(judge.problem, undefined, `seed ${seed}`);
         }
         assert.deepEqual([judge.counts.judged, judge.counts.acknowledged], [2, 160]);
+        const { archives, behind, promises } = judge.archiveCounts;
+        assert.deepEqual([archives, behind], [4, 2]);
+        assert.ok(promises > 5);
       });
     }
   });

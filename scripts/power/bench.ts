@@ -35,6 +35,10 @@ const SEGMENT_BYTES = [4096, 8192, 32768];
 /** Cuts at early requests hit the mount and the opening. */
 const EARLY_REQUESTS = 45;
 const LATE_REQUESTS = 220;
+/** An archiver beside the writer makes most of the requests. */
+const LATE_REQUESTS_SHIPPING = 800;
+/** How often a guest ships its log to an archive. Otherwise, the archive lags, until another guest goes on. */
+const SHIPPING_PROBABILITY = 0.5;
 /** The longest that a guest may be silent, in milliseconds: then it hangs. */
 const SILENCE_MS_MAX = 1_800_000;
 /** The options with which a file system is made: at once and completely. */
@@ -47,7 +51,7 @@ const MAKE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
 export const FILE_SYSTEMS: readonly string[] = Object.keys(MAKE_OPTIONS);
 
 /** The deliberate faults of disk and guest. */
-export type Fault = "drop-flushes" | "early-ack";
+export type Fault = "drop-flushes" | "early-ack" | "early-archive";
 
 /** The options of a bench. */
 export interface BenchOptions {
@@ -74,10 +78,12 @@ export interface Cut {
 export interface DiskResult {
   readonly cuts: readonly Cut[];
   readonly counts: Judge["counts"];
+  readonly archiveCounts: Judge["archiveCounts"];
   /** What is wrong; `undefined` if nothing is. */
   readonly problem: string | undefined;
-  /** The files of the log that is wrong. */
+  /** The files of the log, and the objects of its archive, as they were judged last. */
   readonly files: Files;
+  readonly store: Files;
 }
 
 /** Cuts the power of disks. */
@@ -124,35 +130,39 @@ export class Bench {
     const disk = (this.#formatted.get(fs) ?? this.#format(fs)).copy();
     const judge = new Judge(decode);
     const done: Cut[] = [];
-    let files: Files = {};
+    let [files, store]: [Files, Files] = [{}, {}];
     let judged = 0;
     for (let life = 0; life <= cuts && judge.problem === undefined && !this.#options.isStopped(); life++) {
       const key = `${seed}/${life}`;
       const random = new Random(`cut ${key}`);
       const isCheck = life === cuts;
-      const faults = isCheck ? {} : this.#faults(random);
-      const orders = this.#orders(fs, key, isCheck, random);
+      const ships = isCheck || random.chance(SHIPPING_PROBABILITY);
+      const faults = isCheck ? {} : this.#faults(random, ships);
+      const orders = this.#orders(fs, key, isCheck, ships, random);
       judge.begin(key);
       const hadError = await this.#live(disk, faults, orders, (report) => {
-        if (report.is === "found") [files, judged] = [report.files, done.length];
+        if (report.is === "found") [files, store, judged] = [report.files, report.store, done.length];
         judge.take(report);
       }, judge);
       if (!isCheck) done.push({ phase: judge.phase, hadError, report: disk.cut(random) });
     }
     // The last cut before an interruption was not judged.
-    return { cuts: done.slice(0, judged), counts: judge.counts, problem: judge.problem, files };
+    const { counts, archiveCounts, problem } = judge;
+    return { cuts: done.slice(0, judged), counts, archiveCounts, problem, files, store };
   }
 
-  #faults(random: Random): Faults {
-    const cutAt = 1 + random.below(random.chance(0.3) ? EARLY_REQUESTS : LATE_REQUESTS);
+  #faults(random: Random, ships: boolean): Faults {
+    const late = ships ? LATE_REQUESTS_SHIPPING : LATE_REQUESTS;
+    const cutAt = 1 + random.below(random.chance(0.3) ? EARLY_REQUESTS : late);
     const failAt = random.chance(0.1) ? 1 + random.below(cutAt) : undefined;
     return { cutAt, failAt, dropsFlushes: this.#options.fault === "drop-flushes" };
   }
 
-  #orders(fs: string, key: string, isCheck: boolean, random: Random): Orders {
+  #orders(fs: string, key: string, isCheck: boolean, ships: boolean, random: Random): Orders {
     const segmentBytes = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
-    const acknowledgesEarly = this.#options.fault === "early-ack";
-    return { fs, key, steps: isCheck ? 1 : STEPS, segmentBytes, acknowledgesEarly, isCheck };
+    const { fault } = this.#options;
+    const faults = { acknowledgesEarly: fault === "early-ack", archivesEarly: fault === "early-archive" };
+    return { fs, key, steps: isCheck ? 1 : STEPS, segmentBytes, ...faults, ships, isCheck };
   }
 
   /** Resumes a guest and lets it work until the power fails, or until it is done. */
@@ -266,13 +276,15 @@ class Reports {
 }
 
 /**
- * Keeps the files of a log that is wrong.
+ * Keeps the files of a disk that is wrong.
  *
- * @param files The files.
- * @returns The folder.
+ * @param files The files of the log.
+ * @param store The objects of its archive.
+ * @returns The folder, which has a folder for each.
  */
-export function keepFiles(files: Files): string {
+export function keepFiles(files: Files, store: Files): string {
   const folder = mkdtempSync(join(tmpdir(), "wallog-power-kept-"));
-  writeFiles(folder, files);
+  writeFiles(join(folder, "log"), files);
+  writeFiles(join(folder, "store"), store);
   return folder;
 }

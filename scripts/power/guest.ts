@@ -1,6 +1,6 @@
 /**
  * The program in the virtual machine. It warms up, reports `ready`, and waits for its orders: one line of JSON. Then it
- * mounts the disk, sends the files of the log as the last cut left them, opens the log, sends its contents, and writes
+ * mounts the disk, sends the files of the log and of its archive as the last cut left them, opens the log, sends its contents, and writes
  * a history until the power fails. It reports each step before it begins, when it is done, and when it is durable.
  *
  *     guest.ts PORT
@@ -13,10 +13,13 @@ import { spawnSync } from "node:child_process";
 import { openSync, readdirSync, readSync, rmSync, writeSync } from "node:fs";
 import process from "node:process";
 import type { Orders, Report } from "./orders.ts";
-import { filesOf, Writer } from "./writer.ts";
+import { Random } from "./random.ts";
+import { filesOf, objectsOf, Writer } from "./writer.ts";
 
 const DISK = "/disk";
 const LOG = `${DISK}/log`;
+/** On the same disk. A real store does not lose its power with the log, which is easier. */
+const STORE = `${DISK}/store`;
 /** The steps of the history that warms the program up. */
 const WARM_UP_STEPS = 150;
 const ORDERS_BYTES_MAX = 4096;
@@ -42,24 +45,36 @@ function mount(fs: string): void {
   if (status !== 0) throw new Error(`mount: ${stderr}`);
 }
 
+/** Makes the archiver's random names follow from the orders. Otherwise they would be the same in all guests. */
+function nameAtRandom(key: string): void {
+  const random = new Random(`names ${key}`);
+  const randomUUID = () => {
+    const hex = Buffer.from(random.bytes(16)).toString("hex");
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  };
+  Object.defineProperty(crypto, "randomUUID", { value: randomUUID });
+}
+
 async function run(orders: Orders): Promise<void> {
   report({ is: "mounting" });
   mount(orders.fs);
-  report({ is: "found", files: readdirSync(DISK).includes("log") ? filesOf(LOG) : {} });
-  await new Writer(LOG, orders, report).write();
+  report({ is: "found", files: readdirSync(DISK).includes("log") ? filesOf(LOG) : {}, store: objectsOf(STORE) });
+  await new Writer(LOG, STORE, orders, report).write();
   if (!orders.isCheck) return;
-  report({ is: "found", files: filesOf(LOG) });
+  report({ is: "found", files: filesOf(LOG), store: objectsOf(STORE) });
   spawnSync("/bin/busybox", ["umount", DISK]);
   report({ is: "unmounted" });
 }
 
 try {
-  const warmUp: Orders = { fs: "", key: "warm up", steps: WARM_UP_STEPS, segmentBytes: 4096 };
-  await new Writer("/tmp/log", warmUp, () => {}).write();
-  rmSync("/tmp/log", { recursive: true });
+  const warmUp: Orders = { fs: "", key: "warm up", steps: WARM_UP_STEPS, segmentBytes: 4096, ships: true };
+  await new Writer("/tmp/log", "/tmp/store", warmUp, () => {}).write();
+  for (const folder of ["/tmp/log", "/tmp/store"]) rmSync(folder, { recursive: true });
   spawnSync("/bin/busybox", ["true"]);
   report({ is: "ready" });
-  await run(readOrders());
+  const orders = readOrders();
+  nameAtRandom(orders.key);
+  await run(orders);
 } catch (error) {
   report({ is: "failed", message: String((error as Error).stack ?? error) });
 }

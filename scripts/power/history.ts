@@ -48,6 +48,18 @@ export type Step =
 /** The contents of a log without anything. */
 export const NOTHING: Contents = { hardState: { term: 0, votedFor: null }, snapshot: null, entries: {} };
 
+/**
+ * The contents of a log in a few words.
+ *
+ * @param contents The contents.
+ * @returns The words.
+ */
+export function inWords({ hardState, snapshot, entries }: Contents): string {
+  const indexes = Object.keys(entries).map(Number);
+  const range = indexes.length === 0 ? "no entries" : `entries ${Math.min(...indexes)} to ${Math.max(...indexes)}`;
+  return `[${range}, snapshot ${snapshot?.index ?? 0}, term ${hardState.term}, vote ${hardState.votedFor}]`;
+}
+
 /** Contents that steps change. */
 export class Model {
   #hardState: Contents["hardState"];

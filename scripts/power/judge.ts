@@ -1,14 +1,15 @@
 /**
  * Judges the log of one disk over all its power cuts. It knows the states that a cut may leave: those of the history
  * from the last acknowledged step to the last one begun. After each cut, the files must hold one of them, and the
- * library must read the same from them as the independent decoder.
+ * library must read the same from them as the independent decoder. Another class judges the archive.
  *
  * @module
  */
 
 import { isDeepStrictEqual } from "node:util";
+import { ArchiveJudge } from "./archive_judge.ts";
 import type { Decoded, Files } from "./decoder.ts";
-import { type Contents, Model, nextStep, NOTHING } from "./history.ts";
+import { type Contents, inWords, Model, nextStep, NOTHING } from "./history.ts";
 import type { Report } from "./orders.ts";
 import { Random } from "./random.ts";
 
@@ -34,6 +35,7 @@ export class Judge {
   phase = "starting";
   readonly counts: Judgements = { judged: 0, torn: 0, ahead: 0, acknowledged: 0 };
   readonly #decode: (files: Files) => Decoded;
+  readonly #archive: ArchiveJudge;
   #key = "";
   #random = new Random("");
   #model = new Model();
@@ -48,6 +50,12 @@ export class Judge {
   /** @param decode Reads the files of a log. */
   constructor(decode: (files: Files) => Decoded) {
     this.#decode = decode;
+    this.#archive = new ArchiveJudge(decode);
+  }
+
+  /** What the judge of the archive has seen. */
+  get archiveCounts(): ArchiveJudge["counts"] {
+    return this.#archive.counts;
   }
 
   /**
@@ -71,10 +79,11 @@ export class Judge {
   take(report: Report): void {
     if (this.problem !== undefined) return;
     if (report.is === "mounting" || report.is === "opening" || report.is === "closed") this.phase = report.is;
-    if (report.is === "found") this.#found(report.files);
+    if (report.is === "found") this.#found(report.files, report.store);
     else if (report.is === "opened") this.#opened(report.contents, report.verdict);
     else if (report.is === "begun") this.#begin(report.number, report.kind);
     else if (report.is === "durable") this.#acknowledge(report.number);
+    else if (report.is === "archived") this.problem = this.#archive.archived(report.index, report.number);
     else if (report.is === "failed") this.failure = report.message;
     else if (report.is === "closed") {
       this.#acknowledge(this.#begun);
@@ -83,7 +92,7 @@ export class Judge {
   }
 
   /** The files after a cut, or after a close. */
-  #found(files: Files): void {
+  #found(files: Files, store: Files): void {
     const decoded = this.#decode(files);
     this.#decoded = decoded;
     if (decoded.damage !== null) return this.#reject(`the decoder reports damage: ${decoded.damage}`);
@@ -94,6 +103,7 @@ export class Judge {
           `${inWords(this.#states[0]!)}, to the last one begun, ${inWords(this.#states.at(-1)!)}`,
       );
     }
+    this.problem = this.#archive.found(store, decoded.contents);
     if (this.#isClosed) return;
     this.counts.judged++;
     this.counts.torn += Number(decoded.verdict === "torn");
@@ -121,7 +131,9 @@ export class Judge {
     }
     this.#model.apply(step);
     this.#begun = number;
-    this.#states.push(this.#model.contents());
+    const contents = this.#model.contents();
+    this.#states.push(contents);
+    this.#archive.step(contents);
     this.phase = kind;
   }
 
@@ -136,11 +148,4 @@ export class Judge {
   #reject(problem: string): void {
     this.problem = problem;
   }
-}
-
-/** The contents of a log in a few words. */
-function inWords({ hardState, snapshot, entries }: Contents): string {
-  const indexes = Object.keys(entries).map(Number);
-  const range = indexes.length === 0 ? "no entries" : `entries ${Math.min(...indexes)} to ${Math.max(...indexes)}`;
-  return `[${range}, snapshot ${snapshot?.index ?? 0}, term ${hardState.term}, vote ${hardState.votedFor}]`;
 }

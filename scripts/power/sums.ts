@@ -14,6 +14,10 @@ export interface Sums {
   torn: number;
   ahead: number;
   acknowledged: number;
+  /** Archives that were judged, those that lacked something of the log, and reports that an index is archived. */
+  archives: number;
+  behind: number;
+  promises: number;
   /** Cuts that lost or kept unflushed blocks. */
   unflushed: number;
   /** Cuts with a block that was kept in part. */
@@ -39,6 +43,9 @@ export function noSums(): Sums {
     torn: 0,
     ahead: 0,
     acknowledged: 0,
+    archives: 0,
+    behind: 0,
+    promises: 0,
     unflushed: 0,
     tornBlocks: 0,
     errors: 0,
@@ -55,13 +62,16 @@ export function noSums(): Sums {
  * @param fs Its file system.
  * @param result The result.
  */
-export function addResult(sums: Sums, fs: string, { cuts, counts, problem }: DiskResult): void {
+export function addResult(sums: Sums, fs: string, { cuts, counts, archiveCounts, problem }: DiskResult): void {
   sums.cuts += cuts.length;
   sums.problems += Number(problem !== undefined);
   sums.judged += counts.judged;
   sums.torn += counts.torn;
   sums.ahead += counts.ahead;
   sums.acknowledged += counts.acknowledged;
+  sums.archives += archiveCounts.archives;
+  sums.behind += archiveCounts.behind;
+  sums.promises += archiveCounts.promises;
   for (const { phase, hadError, report } of cuts) {
     sums.unflushed += Number(report.blocks > 0);
     sums.tornBlocks += Number(report.tornBlocks > 0);
@@ -86,6 +96,7 @@ export function summary(sums: Sums, seed: number, seconds: number, bootSeconds: 
 unflushed data of the log at the cut: ${inOrder(sums.kinds)}
 ${sums.unflushed} cuts had unflushed writes, ${sums.tornBlocks} kept parts of 4 KiB, ${sums.errors} came after EIO
 the log was judged ${sums.judged} times: ${sums.torn} torn, ${sums.ahead} with unacknowledged steps
+the archive was judged ${sums.archives} times: ${sums.behind} behind the log, ${sums.promises} indexes reported as archived
 booted in ${bootSeconds.toFixed(0)} s, then ${(seconds / sums.cuts).toFixed(1)} s a cut; first seed ${seed}
 ${sums.cuts} power cuts (${inOrder(sums.systems)}), ${sums.acknowledged} acknowledged steps: ${
     sums.problems === 0 ? "none lost, no log damaged" : `${sums.problems} disks WRONG`

@@ -1,22 +1,30 @@
 /**
- * Writes a history to a log with the library, and reports each step. It runs in the guest.
+ * Writes a history to a log with the library, and reports each step. It runs in the guest. If the orders say so, the
+ * log is shipped to an archive meanwhile.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
-import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type LogEntry, WalLog } from "../../mod.ts";
 import { delegateTo } from "../../src/io/delegate.ts";
 import { nodeFileSystem } from "../../src/io/node_fs.ts";
+import type { Files } from "./decoder.ts";
 import { type Contents, Model, nextStep, type Step } from "./history.ts";
 import type { Orders, Report } from "./orders.ts";
 import { Random } from "./random.ts";
+import { Shipper } from "./shipper.ts";
 
 /** Longer than a log must be idle before it writes a checkpoint. */
 const REST_MS = 30;
+/** The steps after which all steps are durable. */
+const SHIPPED: readonly Step["kind"][] = ["sync and wait", "syncSync", "reopen"];
+/** How often the writer waits for the archiver after such a step. */
+const WAIT_PROBABILITY = 0.5;
 /** Files without data of the log. Reading `LOCK` would release the lock. */
 const WITHOUT_DATA = ["LOCK", "RESERVE"];
 
@@ -52,12 +60,26 @@ function contentsOf(log: WalLog): Contents {
  * @param folder The folder of the log.
  * @returns The files by their names, in base64.
  */
-export function filesOf(folder: string): Record<string, string> {
-  return Object.fromEntries(
-    readdirSync(folder).filter((name) => !WITHOUT_DATA.includes(name)).map((
-      name,
-    ) => [name, readFileSync(`${folder}/${name}`).toString("base64")]),
-  );
+export function filesOf(folder: string): Files {
+  return contentsOfFiles(folder, readdirSync(folder).filter((name) => !WITHOUT_DATA.includes(name)));
+}
+
+/**
+ * Reads the objects of a store in a folder.
+ *
+ * @param folder The folder. It may be missing.
+ * @returns The objects by their keys, in base64.
+ */
+export function objectsOf(folder: string): Files {
+  if (!existsSync(folder)) return {};
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const keys = found.map(({ parentPath, name }) => relative(folder, join(parentPath, name)));
+  // Unfinished objects are in a folder whose name begins with a dot.
+  return contentsOfFiles(folder, keys.filter((key) => !key.startsWith(".")));
+}
+
+function contentsOfFiles(folder: string, names: readonly string[]): Files {
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name)).toString("base64")]));
 }
 
 /** Writes one history to a log. */
@@ -65,7 +87,9 @@ export class Writer {
   readonly #random: Random;
   readonly #orders: Orders;
   readonly #folder: string;
+  readonly #store: string;
   readonly #say: (line: Report) => void;
+  #shipper: Shipper | undefined;
   #log: WalLog | undefined;
   #pending: Promise<unknown> = Promise.resolve();
 
@@ -73,11 +97,13 @@ export class Writer {
    * Makes a writer.
    *
    * @param folder The folder of the log.
+   * @param store The folder of its archive.
    * @param orders The history.
    * @param say Gets the reports.
    */
-  constructor(folder: string, orders: Orders, say: (line: Report) => void) {
+  constructor(folder: string, store: string, orders: Orders, say: (line: Report) => void) {
     this.#folder = folder;
+    this.#store = store;
     this.#orders = orders;
     this.#say = say;
     this.#random = new Random(`random ${orders.key}`);
@@ -87,7 +113,16 @@ export class Writer {
     // All guests resume from one saved state. So the numbers that must differ between them come with the orders.
     const random = (into: Uint8Array) => into.set(this.#random.bytes(into.length));
     const fileSystem = { ...delegateTo(nodeFileSystem), random };
-    return this.#log = await WalLog.open(this.#folder, { segmentBytes: this.#orders.segmentBytes, fileSystem });
+    const { segmentBytes, ships, archivesEarly = false } = this.#orders;
+    const log = this.#log = await WalLog.open(this.#folder, { segmentBytes, fileSystem });
+    if (ships) this.#shipper = new Shipper(log, fileSystem, this.#store, archivesEarly, this.#say);
+    return log;
+  }
+
+  async #close(): Promise<void> {
+    await this.#pending;
+    await this.#shipper?.stop();
+    await this.#log!.close();
   }
 
   /** Opens the log, writes the history, and closes the log. */
@@ -97,15 +132,33 @@ export class Writer {
     const model = new Model(contentsOf(log));
     this.#say({ is: "opened", contents: model.contents(), verdict: log.recovery.verdict });
     const random = new Random(`history ${this.#orders.key}`);
+    const shipping = new Random(`shipping ${this.#orders.key}`);
     for (let number = 1; number <= this.#orders.steps; number++) {
       const step = nextStep(random, model);
       this.#say({ is: "begun", number, kind: step.kind });
       await this.#do(step, number, model);
       model.apply(step);
+      if (SHIPPED.includes(step.kind)) await this.#ship(number, shipping.chance(WAIT_PROBABILITY));
+      // Lets the archiver go on.
+      if (this.#shipper !== undefined) await setImmediate();
     }
-    await this.#pending;
-    await this.#log!.close();
+    if (this.#shipper !== undefined) {
+      this.#log!.syncSync();
+      this.#say({ is: "durable", number: this.#orders.steps });
+      await this.#ship(this.#orders.steps, true);
+    }
+    await this.#close();
     this.#say({ is: "closed" });
+  }
+
+  /** Ships everything up to a step that is durable, and waits for that or goes on meanwhile. */
+  async #ship(number: number, waits: boolean): Promise<void> {
+    const { lastIndex } = this.#log!;
+    if (this.#shipper === undefined || lastIndex === 0) return;
+    const shipped = this.#shipper.ship(lastIndex, number);
+    // If the entry is truncated before it is archived, the wait may last until the archiver stops.
+    shipped.catch(() => {});
+    if (waits) await shipped;
   }
 
   async #do(step: Step, number: number, model: Model): Promise<void> {
@@ -136,8 +189,7 @@ export class Writer {
     if (this.#orders.acknowledgesEarly) durable();
     if (kind === "syncSync") this.#log!.syncSync();
     else if (kind === "reopen") {
-      await this.#pending;
-      await this.#log!.close();
+      await this.#close();
       durable();
       const contents = contentsOf(await this.#open());
       if (!isDeepStrictEqual(contents, model.contents())) throw new Error("a closed log opens with other contents");
