@@ -35,7 +35,8 @@ import { MUTANTS } from "../tests/mutants/mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** The files and folders of a copy. */
-const COPIED = ["src", "wasm", "tests", "scripts", "examples", "mod.ts", "deno.json", "deno.lock", "README.md"];
+const COPIED = ["src", "wasm", "tests", "scripts", "examples", "docs", "bench", "mod.ts"]
+  .concat("deno.json", "deno.lock", "README.md", "CHANGELOG.md", "CONTRIBUTING.md");
 /** The longest time of a check, in milliseconds. A check that hangs kills the mutant. */
 const CHECK_MS_MAX = 180_000;
 /** The number of histories of each kind. */
@@ -202,7 +203,11 @@ async function judge(mutant: Mutant, tests: readonly string[]): Promise<Result> 
       if (built.code !== 0) return result("INVALID", "does not compile");
     }
     // A mutant that does not load proves nothing.
-    const loaded = await run(["run", "--no-check", isRaft(mutant.file) ? "src/raft/mod.ts" : "mod.ts"]);
+    const loaded = await run([
+      "eval",
+      "--no-check",
+      modulesOf(mutant.file).map((path) => `import "./${path}";`).join(""),
+    ]);
     if (loaded.code !== 0) return result("INVALID", "does not load");
     const mutatedModule = readFileSync(module, "utf8");
     for (const check of checks) {
@@ -236,6 +241,11 @@ async function failuresWithoutMutant(check: string): Promise<ReadonlySet<string>
 
 async function runCheck(check: string): Promise<{ failures: string[]; hangs: boolean }> {
   return await (SIMULATIONS.has(check) ? simulate(check) : runTest(check));
+}
+
+/** The modules that show whether a mutant loads: the library, and the file itself unless it is no module of the library. */
+function modulesOf(file: string): string[] {
+  return file.startsWith("src/") ? ["mod.ts", file] : ["mod.ts"];
 }
 
 function isRaft(file: string): boolean {
