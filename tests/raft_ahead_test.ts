@@ -138,6 +138,20 @@ describe("a leader with sendAhead", () => {
     assert.deepEqual(subject.applied, [1, 2]);
   });
 
+  it("applies in order what a flush commits while steps wait for the next flush", async () => {
+    const subject = await new Subject().elect();
+    void subject.node.stepAsync(propose("a"));
+    await subject.step(propose("b"));
+    await subject.step(propose("c"));
+    await subject.acknowledge(2n, 2);
+    await subject.acknowledge(3n, 1);
+    assert.equal(subject.node.commitIndex, 1, "the step that commits it waits for the flush of the third entry");
+    await subject.endFlush();
+    assert.equal(subject.node.commitIndex, 2);
+    await subject.endFlush();
+    assert.deepEqual(subject.applied, [1, 2]);
+  });
+
   it("commits alone, when its flush is done", async () => {
     const subject = new Subject({ peers: [] });
     while (!subject.node.isLeader) await subject.step(TICK);
