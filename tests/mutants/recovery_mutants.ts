@@ -102,7 +102,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "only the pointer decides whether a segment is committed, even if it is lost",
     file: SEGMENT_FILES,
     edits: [["return this.survey(file, file.size).ownFrames > 0;", "return false;"]],
-    dies: "simulation",
+    dies: "pointer_test",
   },
   {
     name: "a pointer that names another segment is ignored",
@@ -114,7 +114,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "the next-segment pointer is not written when a segment is sealed",
     file: ROTATION,
     edits: [["writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);", ""]],
-    dies: "durable_proof_test",
+    dies: "rotation_test",
   },
   {
     name: "a writer leaves a newest segment without a pointer to it",
