@@ -119,7 +119,7 @@ export const bytes: EventCodec<Uint8Array<ArrayBuffer>> = {
 
 /** A codec as a log uses it. */
 export interface LogCodec<E> extends EventCodec<E> {
-  /** Decodes an event from its text, which may begin with spaces. `undefined` if the codec does not decode text. */
+  /** Decodes an event from its text. `undefined` if the codec does not decode text. */
   readonly parse: ((text: string) => E) | undefined;
 }
 

@@ -88,7 +88,7 @@ export class EventReader<E> {
         return event;
       }
     } catch {
-      // The error of the text would show the spaces before the event.
+      // Reading it alone fails, too.
     }
     const { position } = event;
     const entry = this.wal.entry(position);

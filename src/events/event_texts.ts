@@ -1,6 +1,6 @@
 /**
  * Extracts events and their texts from entries, for a codec that decodes text. It decodes the UTF-8 of many events at
- * once and then splits the text, which costs far less than decoding each event.
+ * once and then slices the text, which costs far less than decoding each event.
  *
  * @module
  */
@@ -10,9 +10,7 @@ import type { EntryGroup, EntrySink } from "../log/entry_groups.ts";
 import { isPlainEvent, openEnvelope, PLAIN_EVENT_OFFSET, timeOf } from "./envelope.ts";
 import type { Position, StoredEvent } from "./types.ts";
 
-/** The separator between events. JSON cannot contain it, so a text with more separators than events is not JSON. */
-const SEPARATOR = "\0";
-/** Replaces all bytes that do not belong to an event. JSON allows it before a value. */
+/** Replaces all bytes that do not belong to an event, so that each of them decodes to one character. */
 const SPACE = " ".charCodeAt(0);
 /** The character to which invalid UTF-8 decodes. */
 const REPLACEMENT = "\ufffd";
@@ -30,7 +28,7 @@ export class EventTexts<E> implements EntrySink {
   readonly sharedFactor = 0;
   /** The events, not decoded. */
   readonly events: Undecoded<E>[] = [];
-  /** The text of each event, after spaces; `undefined` if its entry must be read alone. */
+  /** The text of each event; `undefined` if its entry must be read alone. */
   readonly texts: (string | undefined)[] = [];
   /** The last entry. */
   last: Position = 0;
@@ -42,31 +40,34 @@ export class EventTexts<E> implements EntrySink {
   }
 
   addGroup({ first, kind, bytes, places }: EntryGroup): void {
-    const { events, texts } = this;
     this.last = first + places.length / 2 - 1;
     const copy = bytes.length > TEXT_BYTES ? new Uint8Array(bytes.length) : this.memory.subarray(0, bytes.length);
     copy.set(bytes);
+    const payloads: number[] = [];
     let at = 0;
     for (let nth = 0; nth < places.length; nth += 2) {
       const end = places[nth + 1]!;
-      const payload = this.addEvent(first + nth / 2, kind, copy, places[nth]!, end);
-      if (payload === undefined) continue;
-      copy[at++] = SEPARATOR.charCodeAt(0);
-      while (at < payload) copy[at++] = SPACE;
+      const begin = this.addEvent(first + nth / 2, kind, copy, places[nth]!, end);
+      if (begin === undefined) continue;
+      copy.fill(SPACE, at, begin);
+      payloads.push(begin, end);
       at = end;
     }
     const text = decoder.decode(copy.fill(SPACE, at));
-    const parts = text.split(SEPARATOR);
-    // After the first separator, there is a part for each event.
-    const isExact = parts.length - 1 === events.length - texts.length && !text.includes(REPLACEMENT);
-    for (let nth = 1; texts.length < events.length; nth++) texts.push(isExact ? parts[nth] : undefined);
+    // Bytes never decode to more characters than there are bytes. If the numbers are equal, each byte is a character.
+    const isExact = text.length === copy.length;
+    for (let nth = 0; nth < payloads.length; nth += 2) {
+      const [begin, end] = [payloads[nth]!, payloads[nth + 1]!];
+      const one = isExact ? text.slice(begin, end) : decoder.decode(copy.subarray(begin, end));
+      this.texts.push(one.includes(REPLACEMENT) ? undefined : one);
+    }
   }
 
   addEntry({ index, term, kind, command }: LogEntry): void {
     this.addGroup({ first: index, term, kind, bytes: command, places: [0, command.length] });
   }
 
-  /** Adds the event of an entry, and returns where its payload begins; `undefined` if there is no payload. */
+  /** Adds the event of an entry, and returns where its payload begins; `undefined` if the entry has no event. */
   private addEvent(
     position: Position,
     kind: EntryKind,
@@ -84,9 +85,10 @@ export class EventTexts<E> implements EntrySink {
       this.events.push({ position, time: envelope.time, id: envelope.id, event });
       return end - envelope.payload.length;
     }
-    // Reading it alone fails.
+    // Its empty text is not JSON. Reading the entry alone then fails.
     if (kind === "config" || envelope.kind === "foreign") {
       this.events.push({ position, time: 0, id: undefined, event });
+      return end;
     }
   }
 }
