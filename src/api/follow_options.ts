@@ -6,9 +6,8 @@
 
 import { FOLLOW_BYTES, type Following } from "../log/follow.ts";
 import { checkNames } from "./option_names.ts";
-import { isSignal } from "./taken.ts";
 import type { FollowOptions, Index } from "./types.ts";
-import { invalid, isTerm, show } from "./validate.ts";
+import { checkSignal, invalid, isTerm, show } from "./validate.ts";
 
 /**
  * Copies and checks the options of following a log.
@@ -33,8 +32,6 @@ export function takeFollowOptions(options: FollowOptions, durableIndex: Index): 
   if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
     throw invalid(`Cannot follow the log: maxBytes must be a number of 0 or more, found ${show(maxBytes)}`);
   }
-  if (signal !== undefined && !isSignal(signal)) {
-    throw invalid(`Cannot follow the log: signal must be an AbortSignal, found ${show(signal)}`);
-  }
+  checkSignal("Cannot follow the log", signal);
   return { from, previousTerm, maxBytes, signal };
 }

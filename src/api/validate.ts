@@ -12,7 +12,7 @@
 
 import { WalLogError } from "./errors.ts";
 import { checkNames } from "./option_names.ts";
-import { isBytes, isDetached, type TakenEntry } from "./taken.ts";
+import { isBytes, isDetached, isSignal, type TakenEntry } from "./taken.ts";
 import type { EntriesOptions, EntryKind, HardState, Index, NodeId, Term } from "./types.ts";
 
 /** The default limit for the size of a command. In bytes: 64 MiB. */
@@ -49,6 +49,18 @@ export function show(value: unknown): string {
 /** Whether a value can be an object with fields. */
 export function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null;
+}
+
+/**
+ * Checks the signal among the options of a call.
+ *
+ * @param attempt The call, for the message.
+ * @param signal The value; `undefined` if there is none.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for anything but an `AbortSignal`.
+ */
+export function checkSignal(attempt: string, signal: unknown): void {
+  if (signal === undefined || isSignal(signal)) return;
+  throw invalid(`${attempt}: signal must be an AbortSignal, found ${show(signal)}`);
 }
 
 /** Whether a value is a term. */

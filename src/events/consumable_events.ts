@@ -4,12 +4,11 @@
  * @module
  */
 
-import { isSignal } from "../api/taken.ts";
-import { invalid, show } from "../api/validate.ts";
+import { checkSignal, invalid, show } from "../api/validate.ts";
 import { readOnlyError } from "../write/refusals.ts";
 import { Consumers } from "./consumers.ts";
 import type { EventParts } from "./readable_events.ts";
-import { checkBoolean, checkName, checkOptions } from "./refusals.ts";
+import { checkBoolean, checkName, checkOptions, checkPosition } from "./refusals.ts";
 import { expired } from "./retention.ts";
 import type { ConsumeOptions, Delivery, Position } from "./types.ts";
 import { WritableEvents } from "./writable_events.ts";
@@ -92,9 +91,7 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
    */
   acknowledge(name: string, through: Position): void {
     checkName("Cannot acknowledge: the name", name);
-    if (!Number.isSafeInteger(through) || through < 0 || through > this.last) {
-      throw invalid(`Cannot acknowledge: expected a position from 0 to ${this.last}, found ${show(through)}`);
-    }
+    checkPosition("Cannot acknowledge", through, this.last);
     const consumers = this.#require("acknowledge");
     consumers.add(name);
     consumers.acknowledge(name, through);
@@ -160,9 +157,10 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     return super.flush();
   }
 
-  /** Ends the consumers. The log is about to be closed. */
-  protected finishConsumers(): void {
+  /** Ends the consumers, and stores the state. The log is about to be closed. */
+  protected finish(): void {
     this.#consumers?.finish();
+    this.#parts.writer.finish();
   }
 
   /**
@@ -192,8 +190,6 @@ function takeConsumeOptions(options: ConsumeOptions): { maxInFlight: number; sig
   if (!(Number.isSafeInteger(maxInFlight) && maxInFlight >= 1)) {
     throw invalid(`Cannot consume: maxInFlight must be a safe integer of 1 or more, found ${show(maxInFlight)}`);
   }
-  if (signal !== undefined && !isSignal(signal)) {
-    throw invalid(`Cannot consume: signal must be an AbortSignal, found ${show(signal)}`);
-  }
+  checkSignal("Cannot consume", signal);
   return { maxInFlight, signal };
 }

@@ -55,11 +55,8 @@ const PENDING_BYTES_DEFAULT = 64 * 1024 * 1024;
  * @experimental
  */
 export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable {
-  readonly #parts: EventParts<E>;
-
   private constructor(parts: EventParts<E>) {
     super(parts);
-    this.#parts = parts;
   }
 
   /**
@@ -101,8 +98,7 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
    * is closed even then.
    */
   async close(): Promise<void> {
-    this.finishConsumers();
-    this.#parts.writer.finish();
+    this.finish();
     await this.wal.close();
   }
 

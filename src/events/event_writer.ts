@@ -11,7 +11,7 @@ import { META_BYTES_MAX } from "../format/snapshot_header.ts";
 import type { EventCodec } from "./codec.ts";
 import { openEnvelope, sealAcknowledgement, sealConsumerEnd, sealEvent, sealState } from "./envelope.ts";
 import type { EventState } from "./event_state.ts";
-import { invalidEvent, overloaded, requireLast } from "./refusals.ts";
+import { checkPosition, invalidEvent, overloaded, requireLast } from "./refusals.ts";
 import { type Intervals, intervalsOf } from "./retention.ts";
 import { Scratch } from "./scratch.ts";
 import type { EventId, EventRetention, Position, WriteOptions } from "./types.ts";
@@ -163,9 +163,7 @@ export class EventWriter<E> {
    */
   compact(position: Position, passConsumers: boolean): void {
     const { wal, state } = this.log;
-    if (!Number.isSafeInteger(position) || position < 0 || position > wal.lastIndex) {
-      throw invalid(`Cannot compact: expected a position from 0 to ${wal.lastIndex}, found ${show(position)}`);
-    }
+    checkPosition("Cannot compact", position, wal.lastIndex);
     const through = passConsumers ? position : Math.min(position, ...state.consumers.values());
     const stored = state.storeThrough(through);
     // On a full disk, the log has room for a snapshot without data.

@@ -15,6 +15,8 @@ import type { ConsumerState, FollowEventsOptions, Position, ProducerState, Store
 
 /** The parts of an open event log. */
 export interface EventParts<E> extends EventWriting<E> {
+  /** The state of the log. A log that was opened for reading only gets a new one when it is brought up to date. */
+  state: EventState;
   /** Turns entries into events. */
   readonly reader: EventReader<E>;
   /** Writes events. */
@@ -30,21 +32,17 @@ export abstract class ReadableEvents<E> {
    * and compact with the event log.
    */
   readonly wal: WalLog;
-  readonly #reader: EventReader<E>;
-  readonly #isReadOnly: boolean;
-  #state: EventState;
+  readonly #parts: EventParts<E>;
 
   /** @internal */
-  protected constructor({ wal, reader, state, isReadOnly }: EventParts<E>) {
-    this.wal = wal;
-    this.#reader = reader;
-    this.#state = state;
-    this.#isReadOnly = isReadOnly;
+  protected constructor(parts: EventParts<E>) {
+    this.wal = parts.wal;
+    this.#parts = parts;
   }
 
   /** The lowest position that can be read. Above {@link EventLog.last} if there are no events. */
   get first(): Position {
-    return Math.max(this.wal.firstIndex, this.#state.dropped + 1);
+    return Math.max(this.wal.firstIndex, this.#parts.state.dropped + 1);
   }
 
   /**
@@ -52,7 +50,7 @@ export abstract class ReadableEvents<E> {
    * entries behind the event, such as acknowledgements.
    */
   get last(): Position {
-    return this.#state.last;
+    return this.#parts.state.last;
   }
 
   /** Events up to this position are on stable storage. */
@@ -71,7 +69,7 @@ export abstract class ReadableEvents<E> {
   read(position: Position): StoredEvent<E> | undefined {
     const entry = this.wal.entry(position);
     if (position > 0 && position < this.first) throw goneError(position, this.first, this.wal.path);
-    return entry && this.#reader.open(entry);
+    return entry && this.#parts.reader.open(entry);
   }
 
   /**
@@ -86,7 +84,7 @@ export abstract class ReadableEvents<E> {
    */
   iterate(from: Position = this.first, to: Position = Number.MAX_SAFE_INTEGER): IterableIterator<StoredEvent<E>> {
     if (from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
-    return this.#reader.iterate(from, to);
+    return this.#parts.reader.iterate(from, to);
   }
 
   /**
@@ -124,7 +122,7 @@ export abstract class ReadableEvents<E> {
     requireObject("Cannot follow the log", options);
     const { from } = options;
     if (from !== undefined && from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
-    return followEvents(this.wal.follow(options), this.#reader);
+    return followEvents(this.wal.follow(options), this.#parts.reader);
   }
 
   /**
@@ -134,7 +132,7 @@ export abstract class ReadableEvents<E> {
    * acknowledgements that were written when it was opened or brought up to date.
    */
   consumers(): readonly ConsumerState[] {
-    const { consumers, last } = this.#state;
+    const { consumers, last } = this.#parts.state;
     return [...consumers].map(([name, position]) => ({ name, position, lag: Math.max(last - position, 0) }));
   }
 
@@ -145,7 +143,7 @@ export abstract class ReadableEvents<E> {
    * @returns Each with its highest sequence. A log that was opened with `readOnly` shows them as {@link ReadableEvents.consumers} does.
    */
   producers(): readonly ProducerState[] {
-    return this.#state.producers.list();
+    return this.#parts.state.producers.list();
   }
 
   /**
@@ -156,7 +154,7 @@ export abstract class ReadableEvents<E> {
    */
   async refresh(): Promise<Position> {
     await this.wal.refresh();
-    if (this.#isReadOnly) this.#state = loadState(this.wal, {});
+    if (this.#parts.isReadOnly) this.#parts.state = loadState(this.wal, {});
     return this.last;
   }
 }

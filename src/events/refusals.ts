@@ -6,8 +6,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import { checkNames } from "../api/option_names.ts";
-import { isSignal } from "../api/taken.ts";
-import { invalid, isObject, show } from "../api/validate.ts";
+import { checkSignal, invalid, isObject, show } from "../api/validate.ts";
 import type { AppendOptions, EventId, Position } from "./types.ts";
 
 /** The longest name of a producer or a consumer, in UTF-16 units. */
@@ -147,10 +146,21 @@ export function takeAppendOptions(options: AppendOptions, names: readonly string
       `Cannot append: expectedLast must be a safe integer of 0 or more, found ${show(expectedLast)}`,
     );
   }
-  if (signal !== undefined && !isSignal(signal)) {
-    throw invalid(`Cannot append: signal must be an AbortSignal, found ${show(signal)}`);
-  }
+  checkSignal("Cannot append", signal);
   return { expectedLast, id: id === undefined ? undefined : takeId(id), signal };
+}
+
+/**
+ * Requires that a value is a position of a log.
+ *
+ * @param attempt The call, for the message.
+ * @param position The value.
+ * @param last The last position; 0 is allowed, too.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkPosition(attempt: string, position: Position, last: Position): void {
+  if (Number.isSafeInteger(position) && position >= 0 && position <= last) return;
+  throw invalid(`${attempt}: expected a position from 0 to ${last}, found ${show(position)}`);
 }
 
 function takeId(id: EventId): EventId {

@@ -5,7 +5,6 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import { abortable } from "./abortable.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { type EventParts, ReadableEvents } from "./readable_events.ts";
 import { takeAppendOptions } from "./refusals.ts";
@@ -137,4 +136,15 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
     const close = async () => void await writer.sync();
     return new WritableStream<E>({ write, close });
   }
+}
+
+/** Waits for a promise, which goes on if the signal is aborted: then this rejects with the signal's reason. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const { promise: first, resolve, reject } = Promise.withResolvers<T>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  return first;
 }

@@ -303,7 +303,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "events that a limit has dropped can be read while they are in a file",
     file: "src/events/readable_events.ts",
-    edits: [["Math.max(this.wal.firstIndex, this.#state.dropped + 1)", "this.wal.firstIndex"]],
+    edits: [["Math.max(this.wal.firstIndex, this.#parts.state.dropped + 1)", "this.wal.firstIndex"]],
     dies: "events_retention_test",
   },
   {

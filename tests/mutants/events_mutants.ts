@@ -12,7 +12,6 @@ const STATE = "src/events/event_state.ts";
 const LOAD = "src/events/load_state.ts";
 const ENVELOPE = "src/events/envelope.ts";
 const CODEC = "src/events/codec.ts";
-const ABORTABLE = "src/events/abortable.ts";
 
 /** Mutants of the event log. */
 export const EVENTS_MUTANTS: readonly Mutant[] = [
@@ -54,7 +53,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an aborted signal does not end the wait",
-    file: ABORTABLE,
+    file: WRITABLE,
     edits: [['  signal.addEventListener("abort", abort, { once: true });\n', ""]],
     dies: "events_append_test",
   },
@@ -115,7 +114,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "the time loses its upper bytes",
     file: ENVELOPE,
-    edits: [["  command[TIME_OFFSET + 4] = high;\n", ""]],
+    edits: [["at < HEADER_BYTES; at++", "at < HEADER_BYTES - 2; at++"]],
     dies: "events_codec_test",
   },
   {
@@ -282,7 +281,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "a reader that is brought up to date keeps its state",
     file: READABLE,
-    edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal, {});\n", ""]],
+    edits: [["    if (this.#parts.isReadOnly) this.#parts.state = loadState(this.wal, {});\n", ""]],
     dies: "events_producers_test",
   },
   {
