@@ -53,6 +53,24 @@ describe("wal-log with an archive in S3", () => {
   );
 
   it(
+    "prunes old states",
+    withServer(async (path, server, folder) => {
+      await cliHere("archive", "run", path, STORE);
+      const log = await WalLog.open(path, { segmentBytes: 4096 });
+      log.compact(290, { data: new Uint8Array(10) });
+      await log.close();
+      await cliHere("archive", "run", path, STORE);
+      const before = server.objects.size;
+      const pruned = await cliHere("archive", "prune", STORE, "--older-than", "0s");
+      assert.equal(pruned.code, 0, pruned.stderr);
+      const [, deleted] = /^deleted (\d+) objects, .*; the oldest state is at index 290/.exec(pruned.stdout)!;
+      assert.equal(server.objects.size, before - Number(deleted) + 1);
+      assert.match((await cliHere("archive", "verify", STORE)).stdout, /^clean: generation 2, up to index 300/);
+      assert.equal((await cliHere("restore", STORE, join(folder, "again"))).code, 0);
+    }),
+  );
+
+  it(
     "explains why the store cannot be used",
     withServer(async (path, server) => {
       const { AWS_SECRET_ACCESS_KEY: _, ...incomplete } = server.environment;
