@@ -3,8 +3,8 @@
  * incarnation of the original, so only the leader that counted the later acknowledgements can detect it.
  */
 
-import { LOST } from "../src/raft/identities.ts";
-import { MembershipHistory, sameIds } from "../src/raft/membership.ts";
+import { LOST } from "../src/raft/behind.ts";
+import { MembershipHistory } from "../src/raft/membership.ts";
 import type { NodeId } from "../mod.ts";
 import { exchange } from "./raft_calm.ts";
 import { diskWith } from "./raft_faults.ts";
@@ -33,14 +33,14 @@ function copy(world: RaftWorld): void {
   }
   const paths = disk.files().filter((path) => path.startsWith(FOLDER) && !path.endsWith("LOCK"));
   const files = new Map(paths.map((path) => [path.slice(FOLDER.length), disk.content(path)]));
-  machine.copy = { files, lastIndex: node!.log.lastIndex, members: membershipOf(machine).members };
+  machine.copy = { files, lastIndex: node!.log.lastIndex };
   world.tell(`${machine.id} is copied, last ${node!.log.lastIndex}`);
   world.count("copied");
 }
 
 /**
- * Lets a member return with an older copy, while nothing else goes wrong until the leader has detected that. Without such
- * a leader nobody can know, and the documentation promises nothing.
+ * Lets a member return with an older copy, while nothing else goes wrong until the leader has detected that, and the
+ * member knows it. Without such a leader nobody can know, and the documentation promises nothing.
  */
 async function returnWithCopy(world: RaftWorld): Promise<void> {
   if ([...world.machines.values()].some(({ isLost }) => isLost)) return;
@@ -73,27 +73,16 @@ function leaderOf(world: RaftWorld): Machine | undefined {
 
 const membershipOf = ({ log, node }: Machine) => new MembershipHistory(log!, node!.members).latest;
 
-/**
- * A member with a copy of its log that lacks entries which it has acknowledged to the leader. The members must be those of
- * the copy, on all nodes: a copy does not know of later changes, and would vote with a node that does not know them either.
- */
+/** A member with a copy of its log that lacks entries which it has acknowledged to the leader. */
 function olderCopy(world: RaftWorld, leader: Machine): Machine | undefined {
-  const { members } = membershipOf(leader);
-  const isKnown = (machine: Machine) => machine.isNew && machine.log?.lastIndex === 0 || knows(machine, members);
-  if (![...world.machines.values()].every(isKnown)) return undefined;
   const peers = leader.node!.status().peers.filter(({ id, isMember, match }) => {
     const { copy, isNew } = world.machines.get(id)!;
-    return isMember && !isNew && copy !== undefined && copy.lastIndex < match && sameIds(copy.members, members);
+    return isMember && !isNew && copy !== undefined && copy.lastIndex < match;
   });
   return peers.length === 0 ? undefined : world.machines.get(world.copies!.pick(peers).id);
 }
 
-/** Whether a machine runs and has these members. */
-function knows(machine: Machine, members: readonly NodeId[]): boolean {
-  return machine.node !== undefined && sameIds(membershipOf(machine).members, members);
-}
-
-/** Restarts a member on its copy, and waits until the cluster has recorded that it is lost. */
+/** Restarts a member on its copy, and waits until the cluster has recorded that it is lost, and it knows that itself. */
 async function returnTo(world: RaftWorld, leader: Machine, machine: Machine): Promise<void> {
   const { id, copy } = machine;
   const { term } = leader.node!;
@@ -103,7 +92,7 @@ async function returnTo(world: RaftWorld, leader: Machine, machine: Machine): Pr
   machine.isLost = true;
   world.tell(`${id} returns with a copy of its own log, last ${copy!.lastIndex}`);
   world.start(machine);
-  for (let round = 0; !isRecorded(leader, id); round++) {
+  for (let round = 0; !isRecorded(leader, id) || !isRecorded(machine, id); round++) {
     world.safety.require(
       round < CALM_ROUNDS_MAX && leader.node!.isLeader && leader.node!.term === term,
       "Older copies are detected",
@@ -117,8 +106,9 @@ async function returnTo(world: RaftWorld, leader: Machine, machine: Machine): Pr
   world.count("copy-detected");
 }
 
-/** Whether the loss of a member is committed. */
-function isRecorded(leader: Machine, id: NodeId): boolean {
-  const { index, incarnations } = membershipOf(leader);
-  return incarnations?.get(id) === LOST && index <= leader.node!.commitIndex;
+/** Whether a machine durably knows that the loss of a member is committed. */
+function isRecorded(machine: Machine, id: NodeId): boolean {
+  const { index, incarnations } = membershipOf(machine);
+  machine.node!.log.syncSync();
+  return incarnations?.get(id) === LOST && index <= machine.node!.commitIndex;
 }

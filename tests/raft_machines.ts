@@ -40,12 +40,8 @@ export interface Machine {
   isLost: boolean;
   /** The files of its last backup; `undefined` if there is none. */
   backup: ReadonlyMap<string, Uint8Array> | undefined;
-  /** A copy of its log's files, with the last index and the members at that time; `undefined` if nobody copied them. */
-  copy: {
-    readonly files: ReadonlyMap<string, Uint8Array>;
-    readonly lastIndex: Index;
-    readonly members: readonly NodeId[];
-  } | undefined;
+  /** A copy of its log's files, with the last index at that time; `undefined` if nobody copied them. */
+  copy: { readonly files: ReadonlyMap<string, Uint8Array>; readonly lastIndex: Index } | undefined;
   /** What its process last told of the leader. */
   announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;
   /** The application: a digest of everything applied, and up to where. */

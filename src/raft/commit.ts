@@ -5,6 +5,7 @@
  */
 
 import type { Index, LogEntry } from "../api/types.ts";
+import { isBehind } from "./behind.ts";
 import { offerRestore } from "./restoring.ts";
 import { becomeFollower } from "./role.ts";
 import { ACTION_BYTES, type RaftState } from "./state.ts";
@@ -55,7 +56,7 @@ function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
 export function commitByQuorum(s: RaftState): void {
   // Without sendAhead, nothing of this step leaves the node before the entries are durable.
   const own = s.config.sendAhead === undefined ? s.log.lastIndex : s.writer.durableIndex;
-  const matches = s.members.map((id) => id === s.id ? own : s.progress.get(id)?.match ?? 0);
+  const matches = s.members.map((id) => id === s.id ? own : isBehind(s, id) ? 0 : s.progress.get(id)?.match ?? 0);
   matches.sort((a, b) => b - a);
   const index = matches[Math.floor(matches.length / 2)] ?? 0;
   if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;

@@ -5,12 +5,13 @@
  *
  * The configuration has the incarnation of each member's log, so that a new leader knows it too. The leader records it
  * when it first hears from the member. The leader detects an older copy with the same incarnation by comparing it with
- * the member's acknowledgements.
+ * the member's acknowledgements; see `behind.ts`.
  *
  * @module
  */
 
 import type { Index, NodeId } from "../api/types.ts";
+import { LOST } from "./behind.ts";
 import { encodeMembership } from "./membership.ts";
 import { type AppendEntriesReply, type Message, senderOf } from "./messages.ts";
 import { type Origin, originOf, otherCluster } from "./origin.ts";
@@ -19,9 +20,6 @@ import { refuse } from "./refusals.ts";
 import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { MemberLostAction } from "./actions.ts";
-
-/** Stands for the incarnation of a member that must be removed: none of its logs can be trusted. */
-export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**
  * Whether to take a message. If not, the application is told, once for each reason.
@@ -89,7 +87,10 @@ function isMembersOwn(s: RaftState, message: Message, incarnation: string | unde
   if (known === undefined && incarnation !== undefined && isPartOf(s, id)) s.seen.set(id, incarnation);
   // A snapshot request claims that the entries of the sender's damaged snapshot are committed.
   if (!message.type.endsWith("Reply") && message.type !== "snapshotRequest") return true;
-  if (s.lost.has(id) || known === LOST) return lose(s, id, "behind", LOST);
+  if (s.lost.has(id) || known === LOST) {
+    report(s, id, "behind", LOST);
+    return message.type === "appendEntriesReply" || message.type === "installSnapshotReply";
+  }
   const isOther = known !== undefined && incarnation !== undefined && known !== incarnation;
   return !isOther || lose(s, id, "incarnation", incarnation);
 }
@@ -98,9 +99,13 @@ function isMembersOwn(s: RaftState, message: Message, incarnation: string | unde
 function lose(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], incarnation: string): false {
   const progress = s.progress.get(id);
   if (progress !== undefined) progress.match = 0;
+  report(s, id, reason, incarnation);
+  return false;
+}
+
+function report(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], incarnation: string): void {
   s.damagedSnapshots.delete(id);
   if (s.told.add(id, incarnation)) s.actions.push({ type: "memberLost", id, reason });
-  return false;
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import type { NodeId } from "../api/types.ts";
+import { isBehind } from "./behind.ts";
 import type { ReadRequest } from "./messages.ts";
 import { askAll } from "./replication.ts";
 import { replyToRead } from "./role.ts";
@@ -30,7 +31,7 @@ export function onReadRequest(s: RaftState, { term, from, request }: ReadRequest
 
 /** The last round that a majority has answered. */
 function answeredRound(s: RaftState): number {
-  const rounds = s.members.map((id) => id === s.id ? Infinity : s.progress.get(id)?.round ?? 0);
+  const rounds = s.members.map((id) => id === s.id ? Infinity : isBehind(s, id) ? 0 : s.progress.get(id)?.round ?? 0);
   rounds.sort((a, b) => b - a);
   return rounds[Math.floor(rounds.length / 2)]!;
 }

@@ -6,6 +6,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import type { NodeId } from "../api/types.ts";
+import { isBehind } from "./behind.ts";
 import { commitByQuorum } from "./commit.ts";
 import { encodeMembership, type Membership, sameIds, sortedIds } from "./membership.ts";
 import { newProgress, type Progress } from "./progress.ts";
@@ -175,7 +176,7 @@ function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index
  * longer than an election does.
  */
 export function promoteIfCaughtUp(s: RaftState, id: NodeId, progress: Progress): void {
-  if (progress.match < progress.lapEnd || !s.membership.latest.learners.includes(id)) return;
+  if (progress.match < progress.lapEnd || !s.membership.latest.learners.includes(id) || isBehind(s, id)) return;
   const ticks = s.now - progress.lapStart;
   progress.lapEnd = s.log.lastIndex;
   progress.lapStart = s.now;

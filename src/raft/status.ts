@@ -5,6 +5,7 @@
  */
 
 import type { Index, NodeId, Term } from "../api/types.ts";
+import { isBehind } from "./behind.ts";
 import type { Flow } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 import type { Role } from "./actions.ts";
@@ -17,7 +18,7 @@ export interface PeerStatus {
   readonly isMember: boolean;
   /** Its address; `undefined` if the configuration has none. */
   readonly address: string | undefined;
-  /** The last index at which its log is known to agree with the leader's. */
+  /** The last index at which its log is known to agree with the leader's; 0 for a member that has lost its log. */
   readonly match: Index;
   /** The number of the leader's entries after `match`. */
   readonly lag: number;
@@ -87,7 +88,8 @@ export function statusOf(s: RaftState): RaftStatus {
 function peerStatus(s: RaftState, id: NodeId): PeerStatus[] {
   const progress = s.progress.get(id);
   if (progress === undefined) return [];
-  const { match, flow, heardAt } = progress;
+  const { flow, heardAt } = progress;
+  const match = isBehind(s, id) ? 0 : progress.match;
   return [{
     id,
     isMember: s.members.includes(id),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isBehind } from "./behind.ts";
 import { applyCommitted, commitByQuorum } from "./commit.ts";
 import {
   beginPreVote,
@@ -160,7 +161,9 @@ function onLeaderTick(s: RaftState): void {
 
 /** Whether a majority was heard from since this was last asked. */
 function hearsFromQuorum(s: RaftState): boolean {
-  const active = new Set(s.members.filter((id) => id === s.id || s.progress.get(id)?.isActive === true));
+  const active = new Set(
+    s.members.filter((id) => id === s.id || s.progress.get(id)?.isActive === true && !isBehind(s, id)),
+  );
   for (const progress of s.progress.values()) progress.isActive = false;
   return s.isQuorum(active);
 }

@@ -10,13 +10,14 @@ import type { NodeId } from "../api/types.ts";
 import { hasFlowControl } from "./config.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { sendNext, sendPending } from "./replication.ts";
+import { isBehind } from "./behind.ts";
 import type { RaftState } from "./state.ts";
 
 /** The application wants another node to lead. */
 export function transferLeadership(s: RaftState, target: NodeId): void {
   if (s.config.transferTimeout > 0) requireTransferable(s, target);
   const progress = s.progress.get(target);
-  if (s.role !== "leader" || progress === undefined || !s.members.includes(target)) return;
+  if (s.role !== "leader" || progress === undefined || !s.members.includes(target) || isBehind(s, target)) return;
   if (progress.match === s.log.lastIndex) return handOver(s, target);
   s.transfer = { target, since: s.now };
   if (hasFlowControl(s.config)) sendPending(s, target);
@@ -27,8 +28,12 @@ export function transferLeadership(s: RaftState, target: NodeId): void {
 function requireTransferable(s: RaftState, target: NodeId): void {
   const attempt = `transfer leadership to node ${target}`;
   requireLeader(s, attempt);
-  if (target !== s.id && s.members.includes(target)) return;
-  const found = target === s.id ? "it leads already" : "it is no voting member";
+  if (target !== s.id && s.members.includes(target) && !isBehind(s, target)) return;
+  const found = target === s.id
+    ? "it leads already"
+    : isBehind(s, target)
+    ? "it has lost its log"
+    : "it is no voting member";
   throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ${found}`);
 }
 

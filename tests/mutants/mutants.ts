@@ -29,6 +29,7 @@ import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
 import { PRUNE_MUTANTS } from "./prune_mutants.ts";
 import { RAFT_FORWARDING_MUTANTS } from "./raft_forwarding_mutants.ts";
+import { RAFT_BEHIND_MUTANTS } from "./raft_behind_mutants.ts";
 import { RAFT_FREED_MUTANTS } from "./raft_freed_mutants.ts";
 import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_LEADER_MUTANTS } from "./raft_leader_mutants.ts";
@@ -92,6 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_REPAIR_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,
   ...RAFT_SNAPSHOT_MUTANTS,
+  ...RAFT_BEHIND_MUTANTS,
   ...RAFT_FREED_MUTANTS,
   ...RAFT_IDENTITY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
