@@ -116,8 +116,8 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   if (reply.nextOffset !== undefined) {
     return onPiece(s, reply.from, progress, reply.nextOffset);
   }
-  // While entries are streamed, a late answer must not send them again.
-  if (progress.flow !== "stream") progress.next = progress.match + 1;
+  // A late answer must not send entries again that are streamed. Without flow control, it does, as the recorded traces do.
+  if (!hasFlowControl(s.config) || progress.flow !== "stream") progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {
     // The answer is to an earlier snapshot.
     if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.source.index) return;

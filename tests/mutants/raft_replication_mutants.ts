@@ -164,7 +164,7 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a late answer to a snapshot sends streamed entries again",
     file: "src/raft/replies.ts",
-    edits: [[`if (progress.flow !== "stream") progress.next`, `if (progress.flow !== null) progress.next`]],
+    edits: [[`|| progress.flow !== "stream") progress.next`, `|| progress.flow !== null) progress.next`]],
     dies: "raft_late_answers_test",
   },
   {
