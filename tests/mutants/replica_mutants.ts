@@ -249,7 +249,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: the status does not show that a change of the members waits",
     file: "src/raft/status.ts",
-    edits: [["membershipIndex: s.membership.latest.index,", "membershipIndex: 0,"]],
-    dies: "replica_changes_test",
+    edits: [["membershipIndex: s.membership.latest.index,", "membershipIndex: s.commitIndex,"]],
+    dies: "raft_status_test",
   },
 ];
