@@ -19,7 +19,7 @@ import { Outbox } from "../src/raft/transport/outbox.ts";
 import { StreamReader } from "../src/raft/transport/stream_reader.ts";
 import { bytesOf } from "./model.ts";
 import { commandOf, type Replicas, withReplicas } from "./replica_nodes.ts";
-import { close, CLUSTER, connected, large, LOOPBACK, Probe, until } from "./transports.ts";
+import { both, close, CLUSTER, large, LOOPBACK, Probe, tlsOf, until } from "./transports.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
@@ -91,14 +91,22 @@ describe("the chunks of a frame", () => {
 });
 
 describe("pieces of a snapshot", () => {
-  it("arrive unchanged, however many wait for the peer", async () => {
-    const [one, two] = await connected([1n, 2n], { maxQueueBytes: 64 * 1024 * 1024 });
-    const pieces = Array.from({ length: 60 }, (_, i) => piece(new Uint8Array(PIECE_BYTES).fill(i + 1), i));
-    for (const message of pieces) one!.transport.send(2n, message);
-    await until(() => two!.received.length === pieces.length, "all have arrived");
-    assert.deepEqual(two!.received.map(encodeMessage), pieces.map(encodeMessage));
-    await close(one!, two!);
-  });
+  for (const how of ["", ", over TLS"]) {
+    it(`arrive unchanged, however many wait for the peer${how}`, async () => {
+      const options = (name: "node-1" | "node-2") => ({
+        maxQueueBytes: 64 * 1024 * 1024,
+        ...how === "" ? {} : { tls: tlsOf(name) },
+      });
+      const [one, two] = await both(options("node-1"), options("node-2"));
+      await until(() => one.isConnectedTo(2n), "connected");
+      const pieces = Array.from({ length: 60 }, (_, i) => piece(new Uint8Array(PIECE_BYTES).fill(i + 1), i));
+      for (const message of pieces) one.transport.send(2n, message);
+      await until(() => two.received.length === pieces.length, "all have arrived");
+      // Node's arrays are Buffers.
+      assert.deepEqual(two.received.map(encodeMessage), pieces.map(encodeMessage));
+      await close(one, two);
+    });
+  }
 
   it("are freed when the receiver has finished them, and not before", async () => {
     const finish: (() => void)[] = [];
