@@ -11,9 +11,9 @@ import type { Message, ProposalRefusal } from "./messages.ts";
 /** The role of a node. */
 export type Role = "follower" | "candidate" | "leader";
 
-/** A message is to be sent. It may be lost, arrive late or arrive twice. */
+/** Tells the application to send a message. The network may lose, delay, reorder or duplicate it. */
 export interface SendAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "send";
   /** The receiver. */
   readonly to: NodeId;
@@ -21,11 +21,11 @@ export interface SendAction {
   readonly message: Message;
 }
 
-/** A committed command is to be applied to the state machine. */
+/** Tells the application to apply a committed command to the state machine. */
 export interface ApplyAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "apply";
-  /** The command's index. Indexes grow; those of configurations are left out. */
+  /** The command's index. Indexes increase. Entries with a configuration are skipped. */
   readonly index: Index;
   /** The command's term. */
   readonly term: Term;
@@ -34,28 +34,28 @@ export interface ApplyAction {
 }
 
 /**
- * More commands are committed than a step may return. Every later step returns more of them. `ApplyMoreEvent` does
- * nothing else, for applications that do not want to wait for another event.
+ * More commands are committed than one step may return. Each later step returns more of them. An application that does
+ * not want to wait for another event passes `ApplyMoreEvent`, which only requests more.
  */
 export interface MoreToApplyAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "moreToApply";
 }
 
 /**
- * The log could not be read, or had no room for a write. It is unchanged, and the node continues: a message counts as
- * lost, and the node tries the rest again with a later event. For monitoring.
+ * The log could not be read, or had no space for a write. The log is unchanged and the node continues: it drops the
+ * message, and retries the remaining work with a later event. For monitoring.
  */
 export interface LogFailedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "logFailed";
   /** The failure: its code is `NO_SPACE` or `IO`. */
   readonly error: WalLogError;
 }
 
-/** A hint that a snapshot is worthwhile, because enough entries were applied. */
+/** Suggests that the application take a snapshot, because it has applied enough entries. */
 export interface SnapshotAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "snapshot";
   /** The last index that was applied. */
   readonly index: Index;
@@ -63,48 +63,50 @@ export interface SnapshotAction {
   readonly term: Term;
 }
 
-/** The state machine is to be replaced by a snapshot. */
+/** Tells the application to replace its state machine with a snapshot. */
 export interface RestoreSnapshotAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "restoreSnapshot";
   /** The last index that the snapshot includes. */
   readonly index: Index;
   /** The term at `index`. */
   readonly term: Term;
   /**
-   * The bytes given as `SnapshotEvent.data`. They may be read from the log when this property is first used, which
-   * closes {@link RestoreSnapshotAction.source}.
+   * The bytes given as `SnapshotEvent.data`. The node may read them from the log at the first access to this property,
+   * which closes {@link RestoreSnapshotAction.source}.
    *
-   * @throws {WalLogError} `POISONED` if it cannot be read. The node has then ended: open the log again, and begin with the
-   * snapshot that it has.
+   * @throws {WalLogError} `POISONED` if the data cannot be read. The node has then ended: open the log again, and begin
+   * with its snapshot.
    */
   readonly data: Uint8Array<ArrayBuffer>;
   /**
-   * The same bytes, to be read in parts if they do not fit into memory. The source stays valid when a later snapshot
-   * replaces it. Close it when you have read it, or if you need neither it nor `data`. Copies of the action do not have
-   * it.
+   * The same bytes as a source, for a snapshot that does not fit into memory. The source stays valid when a later
+   * snapshot replaces this one. Close it after reading, or if you need neither the source nor `data`. Copies of the
+   * action do not have it.
    */
   readonly source: SnapshotSource;
 }
 
-/** The latest configuration in this node's log has changed. It takes effect at once, and may still be undone. */
+/**
+ * The latest configuration in this node's log has changed. It takes effect at once, and a truncation may still undo it.
+ */
 export interface MembershipChangedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "membershipChanged";
   /** The voting members, ascending. */
   readonly members: readonly NodeId[];
   /** The learners, ascending. Absent if there are none. */
   readonly learners?: readonly NodeId[];
-  /** Their addresses, as far as they are known. Absent if none is known. */
+  /** The known addresses of members and learners. Absent if none is known. */
   readonly addresses?: ReadonlyMap<NodeId, string>;
 }
 
 /**
- * The node's role or the leader that it knows has changed, or the same leader leads in a later term. A step that
- * changes them returns this once, after its other actions. Only with `announceLeader`.
+ * The node's role or its known leader has changed, or the same leader leads in a later term. A step that changes them
+ * returns this action once, after its other actions. Only with `announceLeader`.
  */
 export interface LeaderChangedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "leaderChanged";
   /** The node's term. */
   readonly term: Term;
@@ -115,22 +117,22 @@ export interface LeaderChangedAction {
 }
 
 /**
- * A transfer of leadership has failed: the target did not take over in time. The node remains the leader. Only with
+ * A leadership transfer has failed: the target did not take over in time. The node stays the leader. Only with
  * `transferTimeout`. If another node takes over, `LeaderChangedAction` follows.
  */
 export interface TransferFailedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "transferFailed";
   /** `TransferLeadershipEvent.target`. */
   readonly target: NodeId;
 }
 
 /**
- * A command that was proposed with an id is in the leader's log. It will be applied if and only if an `apply` action comes
- * with this index and this term; one with this index and another term means that it will not.
+ * A command that was proposed with an id is in the leader's log. The command will be applied if and only if an `apply`
+ * action has this index and this term. An action with this index and another term shows that the command was lost.
  */
 export interface ProposedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "proposed";
   /** `ProposeEvent.id`. */
   readonly id: number;
@@ -140,47 +142,50 @@ export interface ProposedAction {
   readonly term: Term;
 }
 
-/** A forwarded command is refused, or its outcome is unknown. */
+/** The leader rejected a forwarded command, or the command's outcome is unknown. */
 export interface ProposalFailedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "proposalFailed";
   /** `ProposeEvent.id`. */
   readonly id: number;
   /**
-   * `not-applied`: the leader has refused it, and it will never be applied. `unknown`: it may be applied or not,
-   * because the leader has changed, or has not answered within the greatest election timeout.
+   * `not-applied`: the leader rejected the command, and it will never be applied. `unknown`: it may or may not be
+   * applied, because the leader has changed, or has not answered within the maximum election timeout.
    */
   readonly outcome: "not-applied" | "unknown";
-  /** The code of the leader's refusal; `null` if it has not refused. */
+  /** The code of the leader's rejection; `null` if the outcome is unknown. */
   readonly code: ProposalRefusal | null;
 }
 
-/** A read may be answered as soon as everything up to `index` is applied. */
+/** The application may serve a read as soon as it has applied all entries up to `index`. */
 export interface ReadReadyAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "readReady";
   /** `ReadIndexEvent.id`. */
   readonly id: number;
-  /** The index that the state machine must have applied. */
+  /** The index that the state machine must have applied before it serves the read. */
   readonly index: Index;
 }
 
-/** A read cannot be answered, because the leadership has changed since it was asked for. Ask again. */
+/**
+ * The application cannot serve a read, because the leadership has changed since the request. Request the read again.
+ */
 export interface ReadFailedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "readFailed";
   /** `ReadIndexEvent.id`. */
   readonly id: number;
 }
 
 /**
- * Messages of a node are refused: its log is of another cluster, it claims to lead in a term in which another node
- * leads, it is not a member and contradicts a committed entry, or its snapshot is larger than `maxSnapshotBytes`. Only
- * the messages with the snapshot are refused in the last case. The action comes once for each reason. A node
- * remembers 256 others and 16 reasons for each; it forgets the oldest, and may report them again.
+ * The node refuses messages from another node: its log is of another cluster, it claims to lead in a term that has
+ * another leader, it is not a member and contradicts a committed entry, or its snapshot is larger than
+ * `maxSnapshotBytes`. In the last case, the node refuses only the messages with the snapshot. The node reports each
+ * reason once. It remembers 256 other nodes and 16 reasons for each. It forgets the oldest ones, and may report them
+ * again.
  */
 export interface RefusedAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "refused";
   /** The sender. */
   readonly from: NodeId;
@@ -190,11 +195,12 @@ export interface RefusedAction {
 
 /**
  * A member has lost the log that holds its votes and acknowledgements: its disk was lost, or it was restored from a
- * backup. None of its answers count until it is removed and added again. Every node that notices reports it once, also
- * the member itself, and again once the report was forgotten: see {@link RefusedAction}. Only with `strictMembership`.
+ * backup. Its answers do not count until it is removed and added again. Every node that detects the loss reports it
+ * once, including the member itself. A node reports it again after it has forgotten its earlier report: see
+ * {@link RefusedAction}. Only with `strictMembership`.
  */
 export interface MemberLostAction {
-  /** The type of the action. */
+  /** The action's type. */
   readonly type: "memberLost";
   /** The member. */
   readonly id: NodeId;
@@ -202,7 +208,7 @@ export interface MemberLostAction {
   readonly reason: "incarnation" | "behind";
 }
 
-/** An action, which the application must carry out. A step returns actions in their order. */
+/** The output of a step. The application carries out the actions in order. */
 export type Action =
   | SendAction
   | ApplyAction

@@ -20,7 +20,7 @@ import { countOwn, stepEvent } from "./step.ts";
 import type { Action, Role } from "./actions.ts";
 import type { Proposal, RaftEvent } from "./types.ts";
 
-/** Codes of errors that refuse an event and leave the node as it was; any other ends the node. */
+/** Codes of errors that reject an event and leave the node unchanged. Any other error ends the node. */
 const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
   "NOT_LEADER",
   "OVERLOADED",
@@ -30,11 +30,11 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
 ]);
 
 /**
- * A node of a Raft cluster: a state machine with no clock, no socket, and no randomness but its seed. The application
- * passes events to {@link RaftNode.step} or {@link RaftNode.stepAsync}, and carries out the returned actions in their
- * order.
+ * A node of a Raft cluster: a state machine without a clock, a socket, or randomness other than its seed. The
+ * application passes events to {@link RaftNode.step} or {@link RaftNode.stepAsync}, and carries out the returned
+ * actions in order.
  *
- * @example A cluster of one: it elects itself, and commits by itself.
+ * @example A cluster of one node elects itself, and commits by itself.
  * ```ts
  * import { RaftNode } from "@wallog/wallog/raft";
  * import assert from "node:assert/strict";
@@ -52,11 +52,11 @@ export class RaftNode {
   readonly #queue: FlushQueue;
 
   /**
-   * Makes a node whose state ends with the process: for tests.
+   * Makes a node for tests. Its default log does not survive the process.
    *
-   * @param config Its configuration.
+   * @param config The node's configuration.
    * @param log Its log. Default: an empty `MemoryLog`.
-   * @throws {WalLogError} `INVALID_ARGUMENT`, or an error of reading the log.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; any error from reading the log.
    */
   constructor(config: RaftConfig, log: RaftLog = new MemoryLog()) {
     const s = this.#state = new RaftState(checkConfig(config), log);
@@ -68,32 +68,32 @@ export class RaftNode {
   }
 
   /**
-   * Makes a node over its log, or over an empty one. The state machine begins with the log's snapshot, if there is one,
-   * and the commands after it are applied again.
+   * Makes a node with its log, which may be empty. The state machine begins with the log's snapshot, if there is one,
+   * and the node returns the commands after it again.
    *
-   * @param config Its configuration.
-   * @param log Its log, which nothing else may write from now on. The logs of all nodes must accept entries of the same
-   * size: a follower refuses a message with a larger entry, and cannot continue. A wrapper of a `WalLog` must pass on
-   * `damaged`, `lost`, `repair`, and the options of `setHardState` and `applySnapshot`. Otherwise damage ends the node,
-   * and it cannot repair its log.
+   * @param config The node's configuration.
+   * @param log Its log. From now on, only the node may write to it. The logs of all nodes must accept entries of the
+   * same size: a follower rejects a message with a larger entry, and makes no progress. A log that wraps a `WalLog`
+   * must pass on `damaged`, `lost`, `repair`, and the options of `setHardState` and `applySnapshot`. Otherwise damage
+   * ends the node instead of being repaired.
    * @returns The node, a follower.
-   * @throws {WalLogError} `INVALID_ARGUMENT`, or an error of reading the log.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; any error from reading the log.
    */
   static withLog(config: RaftConfig, log: RaftLog): RaftNode {
     return new RaftNode(config, log);
   }
 
-  /** This node. */
+  /** The id of this node. */
   get id(): NodeId {
     return this.#state.id;
   }
 
-  /** The role of the node. */
+  /** The node's role. */
   get role(): Role {
     return this.#state.role;
   }
 
-  /** Whether the node leads, as far as it knows. Another node may already lead. */
+  /** Whether the node believes that it is the leader. Another node may already have been elected. */
   get isLeader(): boolean {
     return this.#state.role === "leader";
   }
@@ -103,7 +103,7 @@ export class RaftNode {
     return this.#state.term;
   }
 
-  /** The leader of that term, as far as the node knows. */
+  /** The leader of that term; `null` if the node knows none. */
   get leader(): NodeId | null {
     return this.#state.leader;
   }
@@ -113,37 +113,37 @@ export class RaftNode {
     return this.#state.commitIndex;
   }
 
-  /** The last index that was passed to the application. */
+  /** The last index that was handed to the application. */
   get lastApplied(): Index {
     return this.#state.lastApplied;
   }
 
-  /** The voting members in the latest configuration of the log, committed or not. Ascending. */
+  /** The voting members, ascending, from the latest configuration in the log, committed or not. */
   get members(): readonly NodeId[] {
     return this.#state.members;
   }
 
-  /** The learners, which get entries and have no vote. Ascending. */
+  /** The learners, ascending. They get entries, and have no vote. */
   get learners(): readonly NodeId[] {
     return this.#state.membership.latest.learners;
   }
 
-  /** The addresses of members and learners, as far as the latest configuration has them. */
+  /** The addresses of members and learners in the latest configuration. */
   get addresses(): ReadonlyMap<NodeId, string> {
     return new Map(this.#state.membership.latest.addresses);
   }
 
   /**
-   * Whether the log is damaged, so that the node must repair it from other nodes. Until then, it neither votes nor
-   * acknowledges anything. It asks only members and the leader. If all members that it knows are gone, pass the present
-   * ones as `RaftConfig.peers`.
+   * Whether the log is damaged, so that the node must repair it from other nodes. Until then, the node neither votes
+   * nor acknowledges anything. It asks only members and the leader. If all members that it knows are gone, pass the
+   * present members as `RaftConfig.peers`.
    *
-   * - **Damaged entries** are repaired once peers that have them can be reached. Entries that cannot be repaired, or that
-   *   the others have compacted, wait for a leader's snapshot, and therefore for an undamaged majority.
-   * - **A damaged snapshot** is replaced by that of any node with an undamaged one.
-   * - **A lost vote** needs answers from all peers that the node knows, also from those that were removed since. None of
-   *   them may have lost its own vote.
-   * - **A log with an unknown end** cannot be repaired. Remove the node, and let one with a new id and an empty log join.
+   * - **Damaged entries** are repaired from peers that have them. Entries that cannot be repaired, or that the other
+   *   nodes have compacted, wait for a leader's snapshot, and therefore for an undamaged majority.
+   * - **A damaged snapshot** is replaced by the snapshot of any node with an undamaged one.
+   * - **A lost vote** needs answers from all peers that the node knows, including those that were removed later. None
+   *   of them may have lost its own vote.
+   * - **A log with an unknown end** cannot be repaired. Remove the node, and add one with a new id and an empty log.
    *
    * The last resort is `WalLog.setHardState` with `force`, for an operator who knows the lost term and vote.
    */
@@ -154,7 +154,7 @@ export class RaftNode {
   /**
    * Describes the node for people and monitoring. A leader also describes its peers.
    *
-   * @returns The values of this moment.
+   * @returns The present values.
    *
    * @example
    * ```ts
@@ -177,12 +177,11 @@ export class RaftNode {
   }
 
   /**
-   * The description of a snapshot of the application's state at an index. A snapshot that is too large for memory needs
-   * it: see `SnapshotEvent.data`.
+   * Returns the metadata of a snapshot, for a state that is too large for memory: see `SnapshotEvent.data`.
    *
    * @param index The last index that the snapshot includes.
-   * @returns The snapshot's index, term, configuration and meta; `undefined` if the node has not applied
-   * the index, or its log has this snapshot or a later one.
+   * @returns Its index, term, configuration and meta in the node's format; `undefined` if the node has not applied the
+   * index, or its log has this snapshot or a later one.
    *
    * @example
    * ```ts
@@ -207,16 +206,16 @@ export class RaftNode {
   }
 
   /**
-   * Processes an event, and blocks until the log is durable as far as the actions need it.
+   * Processes an event, and blocks until the writes that the actions depend on are durable.
    *
    * @param event The event.
    * @returns The actions to carry out, in order.
    * @throws {WalLogError} `NOT_LEADER`, `OVERLOADED`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the
-   * event or message is refused, and has changed nothing. `NO_SPACE`: the log has no room, and the request has
-   * changed nothing; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
-   * `POISONED` if the log failed, now or earlier, with that failure as its cause. `DIVERGED` if a leader contradicts a
-   * committed entry. After these two, the node rejects every event. A failure that leaves the log unchanged does not end
-   * the node: see `LogFailedAction`.
+   * node rejected the event or message, and nothing has changed. `NO_SPACE`: the log has no space, and the request has
+   * changed nothing; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is in progress. `POISONED` if the log
+   * failed, now or earlier, with that failure as its cause. `DIVERGED` if a leader contradicts a committed entry. After
+   * these two, the node rejects every event. A failure that leaves the log unchanged does not end the node: see
+   * `LogFailedAction`.
    */
   step(event: RaftEvent): Action[] {
     if (this.#queue.isBusy) {
@@ -226,13 +225,13 @@ export class RaftNode {
   }
 
   /**
-   * Processes an event at once, and resolves with its actions when the log is durable as far as they need it. Steps taken
-   * during a flush share the next flush. Their actions come in the order of the steps, and messages to the same node are
-   * merged if possible. The getters show the state after the last step taken. A crash can undo steps whose promise has
-   * not resolved.
+   * Processes an event at once, and resolves with its actions when the writes that they depend on are durable. Steps
+   * taken during a flush share the next flush. Their promises resolve in the order of the steps, and the node merges
+   * messages to the same node if possible. The getters show the state after the last step. A crash can undo steps whose
+   * promise has not resolved.
    *
    * @param event The event.
-   * @returns The actions to carry out, in order. Rejects as {@link RaftNode.step} throws.
+   * @returns The actions to carry out, in order. Rejects with the errors of {@link RaftNode.step}.
    */
   stepAsync(event: RaftEvent): Promise<Action[]> {
     try {
@@ -243,11 +242,11 @@ export class RaftNode {
   }
 
   /**
-   * Proposes a command, as {@link RaftNode.step} does, and returns its place in the log.
+   * Proposes a command, as {@link RaftNode.step} does, and returns its index and term in the log.
    *
    * @param command The command, opaque to the node.
    * @returns Its index and term, and the actions to carry out. The command will be applied if and only if an `apply`
-   * action comes with this index and this term; one with this index and another term means that it will not.
+   * action has this index and this term. An action with this index and another term shows that the command was lost.
    * @throws {WalLogError} As {@link RaftNode.step}.
    */
   propose(command: Uint8Array): Proposal<Action[]> {
@@ -256,11 +255,13 @@ export class RaftNode {
   }
 
   /**
-   * Proposes a command, as {@link RaftNode.stepAsync} does, and returns its place in the log at once.
+   * Proposes a command, as {@link RaftNode.stepAsync} does, and returns its index and term in the log at once.
    *
    * @param command The command, opaque to the node.
-   * @returns Its index and term, and the actions to carry out when it is durable here: see {@link RaftNode.propose}.
-   * @throws {WalLogError} As {@link RaftNode.step}, if it is refused. A flush that fails rejects the actions.
+   * @returns Its index and term, and the actions to carry out when it is durable on this node: see
+   * {@link RaftNode.propose}.
+   * @throws {WalLogError} As {@link RaftNode.step}, if the node rejects it. A flush that fails rejects the promise of
+   * the actions.
    */
   proposeAsync(command: Uint8Array): Proposal<Promise<Action[]>> {
     const actions = this.#queue.add(this.#run({ type: "propose", command }, true));
@@ -269,7 +270,8 @@ export class RaftNode {
 
   #run(event: RaftEvent, isDeferred: boolean): Action[] {
     if (this.#failure !== undefined) throw this.#failure;
-    // A request writes first, so that it has changed nothing. A message or a tick may have had effects before it failed.
+    // A request writes first, so a failed request has changed nothing. A message or a tick may have had effects before
+    // it failed.
     const isRequest = event?.type !== "message" && event?.type !== "tick";
     return this.#collect(isDeferred, isRequest, (s) => {
       checkEvent(event);
@@ -277,7 +279,7 @@ export class RaftNode {
     });
   }
 
-  /** Runs a part of the node, and returns its actions. */
+  /** Runs a part of a step, and returns its actions. */
   #collect(isDeferred: boolean, isRequest: boolean, run: (s: RaftState) => void): Action[] {
     const s = this.#state;
     s.actions = [];
@@ -294,13 +296,13 @@ export class RaftNode {
     return s.actions;
   }
 
-  /** Whether the log is unchanged after a failure: it had no room for a write, or a read failed. */
+  /** Whether the log is unchanged after a failure: it had no space for a write, or a read failed. */
   #survives(error: unknown): error is WalLogError {
     if (!(error instanceof WalLogError) || this.#state.writer.hasFailed) return false;
     return error.code === "NO_SPACE" || error.code === "IO";
   }
 
-  /** Ends the node, unless it has ended: its state in memory may no longer match its log. */
+  /** Ends the node, unless it has already ended: its state in memory may no longer match its log. */
   #fail(cause: unknown): WalLogError {
     if (cause instanceof WalLogError && cause.code === "DIVERGED") this.#failure ??= cause;
     this.#failure ??= new WalLogError(
