@@ -1,5 +1,5 @@
 /**
- * Checks events at run time, before anything changes. Types check them at compile time only, and a message may come
+ * Validates events at run time, before they change anything. The types only hold at compile time: a message may come
  * from a transport that does not use `decodeMessage`, or from a program in another language.
  *
  * @module
@@ -15,7 +15,7 @@ import { checkOrigin } from "./origin.ts";
 import { type Message, senderOf } from "./messages.ts";
 import type { RaftEvent } from "./types.ts";
 
-/** The terms, indexes and positions in each message. Those with a question mark need not be there. */
+/** The terms, indexes and positions in each message. A question mark marks an optional one. */
 const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
   preVote: ["term", "lastLogIndex", "lastLogTerm"],
   preVoteReply: ["term"],
@@ -74,7 +74,7 @@ export function checkEvent(event: RaftEvent): void {
   }
 }
 
-/** Whether a snapshot's data was written to the log already. */
+/** Whether a snapshot's data was already written to the log. */
 function isTarget(data: unknown): boolean {
   return typeof data === "object" && data !== null && "install" in data && typeof data.install === "function";
 }
@@ -93,7 +93,7 @@ function checkMessage(message: Message): void {
   if (message.type === "installSnapshot" || message.type === "snapshotReply") {
     requireObject(message.snapshot, "a snapshot");
     requireNumber(message.snapshot.index, "a snapshot's index");
-    // One of nothing is answered, and never installed.
+    // A snapshot at index 0 is answered, but never installed.
     if (message.snapshot.index > 0) checkSnapshot(message.snapshot);
   }
   if (message.type === "proposeRequest") return requireBytes(message.command, "a command");
@@ -129,7 +129,7 @@ function requireBytes(value: unknown, what: string): void {
   if (!isBytes(value)) throw invalid(`${what} must be a Uint8Array, found ${show(value)}`);
 }
 
-/** A value as an error message names it: short, and whatever it is. */
+/** Formats a value for an error message, in at most 40 characters. */
 function show(value: unknown): string {
   return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 40);
 }

@@ -1,5 +1,5 @@
 /**
- * Commits entries, and gives committed entries to the application.
+ * Commits entries, and passes committed entries to the application.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { offerRestore } from "./restoring.ts";
 import { becomeFollower } from "./role.ts";
 import { ACTION_BYTES, type RaftState } from "./state.ts";
 
-/** Entries read from the log at once, to be applied. */
+/** The maximum number of entries that one read of the log returns for applying. */
 const APPLY_ENTRIES = 1024;
 
-/** Commits up to an index, and hands over committed commands, as many as the step may. */
+/** Commits up to an index, and passes committed commands to the application, up to the limit of the step. */
 export function commitTo(s: RaftState, index: Index): void {
   s.commitIndex = index;
   s.uncommitted.freeTo(index);
   applyCommitted(s);
 }
 
-/** Hands over committed commands, as many as the step may. */
+/** Passes committed commands to the application, up to the limit of the step. */
 export function applyCommitted(s: RaftState): void {
   offerRestore(s);
   if (s.isUnrestored) return;
@@ -50,17 +50,18 @@ function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
 }
 
 /**
- * Commits the entries that a majority has. Only an entry of the leader's own term is counted: an entry of an earlier
- * term can be on a majority and yet be overwritten (dissertation 3.6.2). Committing it commits everything before it.
+ * Commits the entries that a majority has. Only an entry of the leader's own term counts: an entry of an earlier term
+ * can be on a majority and still be overwritten (dissertation 3.6.2). Committing an entry commits all entries before
+ * it.
  */
 export function commitByQuorum(s: RaftState): void {
-  // Without sendAhead, nothing of this step leaves the node before the entries are durable.
+  // Without sendAhead, no message of this step leaves the node before the entries are durable.
   const own = s.config.sendAhead === undefined ? s.log.lastIndex : s.writer.durableIndex;
   const matches = s.members.map((id) => id === s.id ? own : isBehind(s, id) ? 0 : s.progress.get(id)?.match ?? 0);
   matches.sort((a, b) => b - a);
   const index = matches[Math.floor(matches.length / 2)] ?? 0;
   if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;
   commitTo(s, index);
-  // A leader that removed itself has led until now only so that this could be committed (dissertation 4.2.2).
+  // A leader that removed itself stays the leader until its removal is committed (dissertation 4.2.2).
   if (!s.isMember && s.commitIndex >= s.membership.latest.index) becomeFollower(s, null);
 }

@@ -17,28 +17,30 @@ export type CheckedConfig =
   & Readonly<Required<Omit<RaftConfig, "sendAhead">>>
   & Pick<RaftConfig, "sendAhead">;
 
-/** Messages on their way to a node. Each proposal counts as one, though those that share a flush are merged. */
+/**
+ * The default limit on messages in flight to a node. Each proposal counts as one message, even if a flush merges
+ * several.
+ */
 const INFLIGHT_MESSAGES_DEFAULT = 1024;
-/** Bytes on their way to a node: 40 MiB a second at a round trip of 100 ms. */
+/** The default limit on bytes in flight to a node: 40 MiB a second at a round trip of 100 ms. */
 const INFLIGHT_BYTES_DEFAULT = 4 * 1024 * 1024;
 
-/** Room in a message for its fields and for hundreds of members. */
+/** Space in a message for its fields and for hundreds of members. */
 const MESSAGE_RESERVE_BYTES = 4096;
-/** Commands handed out by a step: a few milliseconds of reading. */
+/** The default limit on the commands that a step returns: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
 
-/** The largest snapshot. It limits the disk space that another node can make this one use. */
+/** The default limit on a snapshot, and so on the data that another node can make this one store. */
 const SNAPSHOT_BYTES_DEFAULT = 1024 * 1024 * 1024;
 
-/** Bytes of commands kept below a snapshot: five seconds of a link of 100 Mbit/s. */
+/** The default limit on the commands kept after a snapshot: five seconds of a link of 100 Mbit/s. */
 const TRAILING_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /**
- * Whether a leader waits for answers before it sends more. Otherwise it sends like the implementation in the recorded
- * traces.
+ * Whether a leader waits for answers before it sends more. Without flow control, it sends as the recorded traces do.
  *
  * @param config The configuration.
- * @returns Whether there is a bound on the messages on their way to a node.
+ * @returns Whether the number of messages in flight to a node is limited.
  */
 export function hasFlowControl({ maxInflightMessages }: CheckedConfig): boolean {
   return maxInflightMessages !== Infinity;
@@ -54,18 +56,18 @@ export function isNodeId(id: unknown): id is NodeId {
   return typeof id === "bigint" && id >= 0n && id <= ID_MAX;
 }
 
-/** The longest address. In UTF-16 code units. */
+/** The maximum length of an address. In UTF-16 code units. */
 const ADDRESS_LENGTH_MAX = 1024;
-/** The requirement for an address, for messages. */
+/** The reason in the error for an invalid address. */
 export const NO_ADDRESS: string = `addresses must be strings of 1 to ${ADDRESS_LENGTH_MAX} characters`;
 
-/** Whether a value can be an address. */
+/** Whether a value is a valid address. */
 export function isAddress(address: unknown): address is string {
   return typeof address === "string" && address.length > 0 && address.length <= ADDRESS_LENGTH_MAX;
 }
 
 /**
- * The largest command that a message carries.
+ * Returns the maximum size of a command in a message.
  *
  * @param config The configuration.
  * @returns Its size in bytes.
@@ -75,7 +77,7 @@ export function entryBytesMax({ maxMessageBytes }: Pick<CheckedConfig, "maxMessa
 }
 
 /**
- * The most data that a message carries.
+ * Returns the maximum size of the data in a message.
  *
  * @param config The configuration.
  * @returns Its size in bytes.
@@ -84,7 +86,7 @@ export function dataBytesMax({ maxMessageBytes }: Pick<CheckedConfig, "maxMessag
   return maxMessageBytes - MESSAGE_RESERVE_BYTES;
 }
 
-/** Lowers the other bounds so that no message is larger than `maxMessageBytes`. */
+/** Lowers the other limits so that no message is larger than `maxMessageBytes`. */
 function fitMessages(config: CheckedConfig): CheckedConfig {
   const data = dataBytesMax(config);
   const batch = data - config.maxBatch * ENTRY_BYTES_MAX;
@@ -103,10 +105,10 @@ function fitMessages(config: CheckedConfig): CheckedConfig {
 }
 
 /**
- * Checks a configuration.
+ * Checks a configuration, and fills in the defaults.
  *
  * @param config The application's configuration.
- * @returns The same, complete, and with bounds that keep messages below `maxMessageBytes`.
+ * @returns The complete configuration, with limits that keep messages below `maxMessageBytes`.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkConfig(config: RaftConfig): CheckedConfig {
@@ -149,7 +151,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   return fitMessages(checked);
 }
 
-/** Bounds in bytes, which may be infinite. */
+/** Limits in bytes, which may be infinite. */
 const BYTE_BOUNDS = [
   "maxBatchBytes",
   "maxInflightBytes",
@@ -159,7 +161,7 @@ const BYTE_BOUNDS = [
   "trailingBytes",
 ] as const;
 
-/** Options that are on or off. */
+/** Boolean options. */
 const SWITCHES = [
   "joining",
   "checkQuorum",
@@ -172,7 +174,7 @@ const SWITCHES = [
   "strictMembership",
 ] as const;
 
-/** Refuses values out of their domain. */
+/** Rejects values out of their range. */
 function requireValid(checked: CheckedConfig): void {
   if (!Array.isArray(checked.electionTimeout) || checked.electionTimeout.length !== 2) {
     throw invalid("electionTimeout must be an array of two numbers");

@@ -1,7 +1,7 @@
 /**
- * Detects states that a Raft cluster cannot reach: two leaders in one term, or a leader whose log contradicts a committed
- * entry. Either two clusters were mixed, or members have lost their logs. Going on could lose acknowledged entries.
- *
+ * Detects states that a Raft cluster cannot reach: two leaders in one term, or a leader whose log contradicts a
+ * committed entry. Either two clusters were mixed, or members have lost their logs. If the node continued, acknowledged
+ * entries could be lost.
  * @module
  */
 
@@ -12,7 +12,7 @@ import type { AppendEntries, InstallSnapshot } from "./messages.ts";
 import { refuse } from "./refusals.ts";
 import type { RaftState } from "./state.ts";
 
-/** An index at which the leader has another term than the committed entry. */
+/** An index at which the leader's term differs from the term of the committed entry. */
 interface Contradiction {
   readonly index: Index;
   readonly own: Term;
@@ -20,8 +20,8 @@ interface Contradiction {
 }
 
 /**
- * Whether a message of a leader contradicts an entry that the node knows to be committed. If the sender is neither a
- * member nor a learner, the message is refused and the application is informed.
+ * Whether a leader's message contradicts an entry that the node knows to be committed. If the sender is neither a
+ * member nor a learner, the node refuses the message and informs the application.
  *
  * @param s The node.
  * @param message The message.
@@ -64,21 +64,21 @@ function contradictionIn(s: RaftState, message: AppendEntries | InstallSnapshot)
   return undefined;
 }
 
-/** Entries that the log no longer has are in the snapshot. */
+/** The snapshot includes the entries that the log no longer has. */
 function compare(s: RaftState, index: Index, theirs: Term): Contradiction | undefined {
   const own = index <= s.commitIndex ? s.log.termAt(index) : undefined;
   return own === undefined || own === theirs ? undefined : { index, own, theirs };
 }
 
 /**
- * Whether a message is of a second leader in the same term. If so, the application is informed.
+ * Whether a message is from a second leader in the same term. If so, the application is informed.
  *
  * @param s The node.
  * @param message The message.
  * @returns Whether the message is refused.
  */
 export function isOfSecondLeader(s: RaftState, { term, leader }: AppendEntries | InstallSnapshot): boolean {
-  // While the log belongs to no cluster, the other may lead another cluster.
+  // While the log belongs to no cluster, the sender may lead another cluster.
   if (s.joins !== undefined) return false;
   if (!s.config.strictMembership || term !== s.term || s.leader === null || s.leader === leader) return false;
   refuse(s, leader, `it claims to lead in term ${term}, in which node ${s.leader} leads`);

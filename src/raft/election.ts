@@ -1,5 +1,5 @@
 /**
- * Asking for votes, and giving them.
+ * Requests votes and grants them.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { appendOwn, broadcast } from "./replication.ts";
 import { enterTerm, persistVote, restartElectionTimer } from "./role.ts";
 import type { RaftState } from "./state.ts";
 
-/** No leader was heard of: asks whether an election would be won, without beginning a term (dissertation 9.6). */
+/** Starts a pre-vote because no leader was heard. A pre-vote does not begin a term (dissertation 9.6). */
 export function beginPreVote(s: RaftState): void {
   if ((!s.isMember && !mustFinishRemoval(s)) || isReplaced(s)) return;
   restartElectionTimer(s);
@@ -28,18 +28,18 @@ export function beginPreVote(s: RaftState): void {
   }
 }
 
-/** Whether the node's own removal is yet to be committed, which nobody else may be able to do (dissertation 4.2.2). */
+/** Whether the node's own removal is uncommitted. Possibly only this node can commit it (dissertation 4.2.2). */
 function mustFinishRemoval(s: RaftState): boolean {
   const { latest } = s.membership;
   return s.config.finishRemoval && latest.index > s.commitIndex && s.membership.hasRemoved(s.id);
 }
 
-/** The node's vote for itself, which counts only if it is a member. */
+/** The node's vote for itself. It counts only if the node is a member. */
 function ownVote(s: RaftState): Set<NodeId> {
   return new Set(s.isMember ? [s.id] : []);
 }
 
-/** Begins a term and votes for itself. `force`: the leader asked for it. */
+/** Starts an election: begins a term and votes for itself. `force`: the leader requested it with `timeoutNow`. */
 export function beginElection(s: RaftState, force: boolean): void {
   persistVote(s, s.term + 1, s.id);
   s.role = "candidate";
@@ -56,8 +56,8 @@ export function beginElection(s: RaftState, force: boolean): void {
 
 function becomeLeader(s: RaftState): void {
   const { lastIndex } = s.log;
-  // A configuration that changes nothing: unlike an empty command, the application never sees it. Before anything else: if
-  // there is no room for it, the node does not lead.
+  // The entry repeats the latest configuration. The application never sees it, unlike an empty command. It comes before
+  // anything else: if there is no space for it, the node does not become the leader.
   if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));
   s.role = "leader";
   s.leader = s.id;
@@ -69,28 +69,28 @@ function becomeLeader(s: RaftState): void {
   if (s.config.noOp) commitByQuorum(s);
 }
 
-/** Whether a candidate's log is at least as complete as this node's: the election restriction. */
+/** Whether a candidate's log is at least as up to date as this node's: the election restriction. */
 function isUpToDate(s: RaftState, lastIndex: Index, lastTerm: Term): boolean {
   return lastTerm > s.log.lastTerm || (lastTerm === s.log.lastTerm && lastIndex >= s.log.lastIndex);
 }
 
 /**
- * Whether the node has heard from a leader lately, so that an election would only disturb it (dissertation 4.2.3). A
- * leader with `checkQuorum` counts itself.
+ * Whether the node has recently heard from a leader. Then an election would only disturb the cluster (dissertation
+ * 4.2.3). A leader with `checkQuorum` counts itself.
  */
 function hasLeader(s: RaftState): boolean {
   if (s.config.checkQuorum && s.role === "leader") return true;
   return s.leader !== null && s.elapsed < s.config.electionTimeout[0];
 }
 
-/** A node asks whether it would get a vote. */
+/** Answers a pre-vote request. */
 export function onPreVote(s: RaftState, message: PreVote): void {
   const voteGranted = message.term >= s.term && !hasLeader(s) &&
     isUpToDate(s, message.lastLogIndex, message.lastLogTerm) && !isReplaced(s);
   s.send(message.candidate, { type: "preVoteReply", term: s.term, voteGranted, from: s.id });
 }
 
-/** A node says whether it would vote for this one. */
+/** Counts a pre-vote. A majority starts the election. */
 export function onPreVoteReply(s: RaftState, reply: PreVoteReply): void {
   if (s.preVotes === null) return;
   if (reply.term > s.term) return enterTerm(s, reply.term);
@@ -99,7 +99,7 @@ export function onPreVoteReply(s: RaftState, reply: PreVoteReply): void {
   if (s.isQuorum(s.preVotes)) beginElection(s, false);
 }
 
-/** A candidate asks for a vote. */
+/** Answers a vote request. */
 export function onRequestVote(s: RaftState, message: RequestVote): void {
   if (!message.force && hasLeader(s)) return;
   if (message.term > s.term) enterTerm(s, message.term);
@@ -113,14 +113,14 @@ export function onRequestVote(s: RaftState, message: RequestVote): void {
   s.send(candidate, { type: "requestVoteReply", term: s.term, voteGranted, from: s.id });
 }
 
-/** A node has voted. */
+/** Counts a vote. A majority makes this node the leader. */
 export function onRequestVoteReply(s: RaftState, reply: RequestVoteReply): void {
   if (s.role !== "candidate" || reply.term !== s.term || !reply.voteGranted) return;
   s.votes.add(reply.from);
   if (s.isQuorum(s.votes)) becomeLeader(s);
 }
 
-/** The leader hands over to this node. */
+/** Starts an election at the leader's request: leadership transfer. */
 export function onTimeoutNow(s: RaftState, message: TimeoutNow): void {
   if (message.term === s.term && s.isMember && !isReplaced(s)) beginElection(s, true);
 }

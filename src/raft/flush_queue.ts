@@ -1,5 +1,5 @@
 /**
- * Steps whose actions wait for a flush.
+ * Holds the actions of steps until a flush.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { addActions, isHeartbeat, mergeSends, takeAhead } from "./merging.ts";
 import type { RaftState } from "./state.ts";
 import type { Action } from "./actions.ts";
 
-/** A step that was taken, and whose actions wait for a flush. */
+/** A step whose actions wait for a flush. */
 interface WaitingStep {
   readonly actions: Action[];
   /** The number of writes up to this step. */
@@ -34,44 +34,44 @@ export class FlushQueue {
   readonly #listener: FlushListener;
   #waiting: WaitingStep[] = [];
   #isFlushing = false;
-  /** The number of steps whose promise has not settled. */
+  /** The number of steps with unsettled promises. */
   #underWay = 0;
 
   /**
    * Makes an empty queue.
    *
    * @param state The node.
-   * @param listener Called about flushes.
+   * @param listener Called after flushes.
    */
   constructor(state: RaftState, listener: FlushListener) {
     this.#state = state;
     this.#listener = listener;
   }
 
-  /** Whether there are steps whose actions were not handed out. */
+  /** Whether there are steps whose actions were not yet returned. */
   get isBusy(): boolean {
     return this.#underWay > 0;
   }
 
   /**
-   * Hands out a step's actions after the next flush.
+   * Returns a step's actions after the next flush.
    *
    * @param actions The actions.
-   * @returns Resolves to them and to the actions that follow from the flush. Rejects if the flush fails.
+   * @returns A promise of these actions and of those that follow from the flush. Rejects if the flush fails.
    */
   add(actions: Action[]): Promise<Action[]> {
     const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
     this.#waiting.push({ actions, written: this.#state.writer.written, resolve, reject });
     this.#underWay++;
     if (!this.#isFlushing) void this.#flush();
-    // A heartbeat does not wait for the next flush. The waiting entries that precede it are sent with it.
+    // A heartbeat does not wait for the next flush. It is sent together with the waiting entries before it.
     else if (actions.some(isHeartbeat)) this.#sendAhead(this.#waiting);
     return promise;
   }
 
   /**
-   * Hands out the actions of a step when everything is durable that was written up to that step. This includes the writes
-   * of earlier steps, because the step may depend on them.
+   * Returns the actions of a step when all writes up to that step are durable. This includes the writes of earlier
+   * steps, because the step may depend on them.
    */
   async #flush(): Promise<void> {
     this.#isFlushing = true;
@@ -101,9 +101,9 @@ export class FlushQueue {
   }
 
   /**
-   * Flushes, and lets a leader send ahead of it.
+   * Flushes, and lets a leader send messages before the flush is complete.
    *
-   * @param steps The steps that the flush is for. Steps that arrive during it are added if they depend on no newer write.
+   * @param steps The steps of this flush. Steps that arrive during it join if they depend on no later write.
    */
   async #flushAhead(steps: WaitingStep[]): Promise<void> {
     const s = this.#state;
@@ -116,15 +116,15 @@ export class FlushQueue {
       steps.push(this.#waiting.shift()!);
     }
     if (s.config.sendAhead === undefined) return;
-    // The actions of this flush must come after the actions that waiting steps already have.
+    // The actions of this flush must come after the actions of the waiting steps.
     const hasMore = this.#waiting.some(({ actions }) => actions.some(({ type }) => type !== "send"));
     const last = hasMore ? this.#waiting.at(-1)! : steps.at(-1)!;
     addActions(last.actions, this.#listener.flushed());
   }
 
   /**
-   * Sends the messages that a leader may send before its flush is done: entries, heartbeats and snapshots. Its vote for
-   * itself must be durable, because only then is it certainly the leader of the term.
+   * Sends the messages that a leader may send before its flush is complete: entries, heartbeats and snapshots. The
+   * leader's vote for itself must already be durable. Otherwise, a crash could undo its election.
    */
   #sendAhead(steps: readonly WaitingStep[]): void {
     const { config, role, writer } = this.#state;

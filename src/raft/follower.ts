@@ -1,5 +1,5 @@
 /**
- * Processes the messages of a leader, on a follower.
+ * Processes the messages of a leader on a follower.
  *
  * @module
  */
@@ -19,8 +19,8 @@ import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
 /**
- * Refuses a message as a whole if an entry in it cannot be taken, before it changes anything. A working leader sends such
- * entries only if its log takes larger ones.
+ * Rejects a whole message if the log cannot accept one of its entries, before the message changes anything. A correct
+ * leader sends such entries only if its own log accepts larger ones.
  *
  * @throws {WalLogError} `INVALID_ARGUMENT`, `ENTRY_TOO_LARGE`.
  */
@@ -49,13 +49,13 @@ export function onAppendEntries(s: RaftState, message: AppendEntries): void {
   becomeFollower(s, message.leader);
   restartElectionTimer(s);
   const { prevLogIndex, prevLogTerm, entries } = message;
-  // Entries that a snapshot covers are committed, so the leader has the same ones.
+  // The snapshot includes only committed entries, so the leader has them as well.
   if (prevLogIndex < s.log.snapshotIndex) return reply(s, message, { success: true, matchIndex: s.log.snapshotIndex });
   const term = s.log.termAt(prevLogIndex);
   if (term !== prevLogTerm) return reply(s, message, conflictAt(s, prevLogIndex, term));
   appendNew(s, entries);
   const matchIndex = prevLogIndex + entries.length;
-  // As the paper has it, which lets the commit index fall back when a message was overtaken. What was applied stays so.
+  // This is the rule of the paper. A delayed message can move the commit index back. Applied entries stay applied.
   if (message.leaderCommit > s.commitIndex) commitTo(s, Math.min(message.leaderCommit, matchIndex));
   reply(s, message, { success: true, matchIndex });
 }
@@ -74,9 +74,7 @@ function reply(s: RaftState, { leader, term, round }: AppendEntries, result: Par
   });
 }
 
-/**
- * The next index for the leader to try: the first entry of the term in which the logs differ, or after the last entry.
- */
+/** Returns the next index for the leader to try: the first entry of the conflicting term, or the index after the last entry. */
 function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial<AppendEntriesReply> {
   const rejected = hasFlowControl(s.config) ? { rejectedIndex: index } : {};
   if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, ...rejected };
@@ -84,9 +82,7 @@ function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial
   return { conflictIndex, conflictTerm: term, ...rejected };
 }
 
-/**
- * Appends the entries that the log lacks. Only a conflict truncates the log: an old message that arrives late must not.
- */
+/** Appends the entries that the log lacks. Only a conflict truncates the log: a delayed old message must not. */
 function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
   const from = firstNew(s, entries)?.index;
   if (from === undefined) return;
@@ -102,12 +98,12 @@ function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
     s.writer.flush();
     s.membership.append(fresh);
   } finally {
-    // If there was no room for the new entries, the old ones are gone all the same.
+    // The truncation has happened even if there was no space for the new entries.
     announceMembers(s, before);
   }
 }
 
-/** A snapshot of a leader has arrived, or a piece of one. */
+/** Processes a leader's snapshot, or a piece of one. */
 export function onInstallSnapshot(s: RaftState, message: InstallSnapshot): void {
   if (message.term < s.term) return replySnapshot(s, message, { lastIndex: 0 });
   becomeFollower(s, message.leader);
@@ -125,8 +121,8 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
 }
 
 /**
- * Takes a snapshot or a piece of it, and installs it when it is complete. Otherwise returns the offset of the next
- * piece.
+ * Adds a snapshot or a piece of one, and installs the snapshot when it is complete. Otherwise returns the offset of the
+ * next piece.
  */
 function take(s: RaftState, message: InstallSnapshot): number | undefined {
   const { snapshot, offset, done } = message;
@@ -149,7 +145,7 @@ function take(s: RaftState, message: InstallSnapshot): number | undefined {
   return undefined;
 }
 
-/** The term at an index, as far as the log can tell. */
+/** The term at an index; `undefined` if the log has no readable entry there. */
 export function knownTerm(log: RaftLog, index: Index): Term | undefined {
   try {
     return log.termAt(index);
@@ -160,12 +156,12 @@ export function knownTerm(log: RaftLog, index: Index): Term | undefined {
 }
 
 /**
- * Installs a snapshot, with which the state machine begins anew.
+ * Installs a snapshot. It replaces the state machine.
  *
  * @param s The node.
- * @param snapshot What it is of.
+ * @param snapshot The snapshot's metadata.
  * @param write Installs it in the log.
- * @param data Its data, if the node has it. Otherwise the application gets it from the log.
+ * @param data Its data, if the node has it in memory. Otherwise the application reads it from the log.
  */
 export function install(
   s: RaftState,
@@ -182,7 +178,7 @@ export function install(
   s.writer.flush();
   s.trailing.installed(index);
   s.membership.restore(snapshot, s.log.lastIndex > index);
-  // Entries behind the snapshot stay committed. A damaged log may have lost them.
+  // Entries after the snapshot stay committed. A damaged log may have lost them.
   s.commitIndex = s.healing === null ? Math.max(s.commitIndex, index) : index;
   s.lastApplied = index;
   announceMembers(s, before);

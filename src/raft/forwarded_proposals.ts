@@ -1,7 +1,7 @@
 /**
- * Commands that a node forwards to the leader. A request is sent once. If it or its answer is lost, the outcome is
- * unknown, and only the application knows whether proposing the command again does harm. A message can arrive twice, so
- * the leader remembers the requests of each node while it leads, and ignores those of other terms.
+ * Forwards proposals to the leader. A request is sent once. If the request or its answer is lost, the outcome is
+ * unknown. Only the application knows whether it is safe to propose the command again. A message can be duplicated, so
+ * the leader remembers the requests of each node while it leads, and ignores requests of other terms.
  *
  * @module
  */
@@ -15,11 +15,11 @@ import type { RaftState } from "./state.ts";
 import type { ProposalFailedAction } from "./actions.ts";
 import type { ProposeEvent } from "./types.ts";
 
-/** The most that the number of a request may be below the newest one of its node. Older requests are ignored. */
+/** The maximum distance of a request from its node's newest one. Older requests are ignored. */
 const REQUESTS_MAX = 4096;
-/** The earlier sessions that are remembered for each node. Their requests are ignored. */
+/** The number of earlier sessions that the leader remembers for each node. Their requests are ignored. */
 const SESSIONS_MAX = 64;
-/** Errors that leave the log as it was. */
+/** Codes of errors that leave the log unchanged. */
 const REFUSALS: ReadonlySet<string> = new Set<ProposalRefusal>([
   "NOT_LEADER",
   "OVERLOADED",
@@ -49,11 +49,12 @@ function forward(s: RaftState, leader: NodeId, id: number, command: Uint8Array):
   s.send(leader, { type: "proposeRequest", term: s.term, from: s.id, session, request, command: copy });
 }
 
-/** Takes a command that another node has forwarded. */
+/** Proposes a command that another node has forwarded. */
 export function onProposeRequest(s: RaftState, message: ProposeRequest): void {
   const { term, from, request, command } = message;
-  // A node that no longer leads does not answer, because it may have taken the first of two such requests. A repeated
-  // request must change nothing. Requests of nodes outside the cluster are not remembered, so they are not taken.
+  // A node that is no longer the leader does not answer: it may have accepted the first of two such requests. A
+  // repeated request must change nothing. The leader does not remember requests of nodes outside the cluster, so it
+  // ignores them.
   if (s.role !== "leader" || term !== s.term || !s.others.includes(from) || !isNew(s, message)) return;
   try {
     propose(s, command, () => reply(s, { from, request }, s.proposed.index, null));
@@ -91,7 +92,7 @@ function isNew(s: RaftState, { from, session, request }: ProposeRequest): boolea
   return true;
 }
 
-/** Takes the leader's answer to a forwarded command. */
+/** Processes the leader's answer to a forwarded command. */
 export function onProposeReply(s: RaftState, { term, from, request, index, refusal }: ProposeReply): void {
   const proposals = s.forwardedProposals;
   const pending = proposals.pending.get(request);
@@ -102,7 +103,7 @@ export function onProposeReply(s: RaftState, { term, from, request, index, refus
   else fail(s, id, "not-applied", refusal);
 }
 
-/** Fails commands whose leader has changed or does not answer. */
+/** Fails the commands whose leader has changed or does not answer. */
 export function settleForwardedProposals(s: RaftState): void {
   const { pending, leader, term } = s.forwardedProposals;
   const isGone = s.leader !== leader || s.term !== term;

@@ -1,7 +1,7 @@
 /**
- * Linearizable reads on a node that does not lead. The leader returns the index up to which the node must apply first.
- * One request is under way at a time, for all reads that came before it was first sent. It is repeated until it is
- * answered. Every answer to it was made after those reads came. If the leader changes, the reads fail.
+ * Linearizable reads on a node that is not the leader. The leader returns the index that the node must apply first. One
+ * request is in progress at a time. It covers all reads that arrived before it was first sent. The node repeats it
+ * until the leader answers, so every answer was made after these reads arrived. If the leader changes, the reads fail.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import type { ReadReply } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
-/** Adds a read. The node knows a leader. */
+/** Adds a read. The node knows the leader. */
 export function forwardRead(s: RaftState, id: number): void {
   const reads = s.forwardedReads;
   if (reads.asked.length + reads.waiting.length === 0) {
@@ -20,7 +20,8 @@ export function forwardRead(s: RaftState, id: number): void {
 }
 
 /**
- * Takes the leader's answer or refusal. Answers to earlier requests, or to those of an earlier process, are ignored.
+ * Processes the leader's answer or rejection. Answers to earlier requests, or to those of an earlier process, are
+ * ignored.
  */
 export function onReadReply(s: RaftState, { from, request, index, isRefused }: ReadReply): void {
   const reads = s.forwardedReads;
@@ -30,11 +31,11 @@ export function onReadReply(s: RaftState, { from, request, index, isRefused }: R
   reads.asked = [];
 }
 
-/** Fails reads whose leader has changed, answers those whose index is applied, and sends a request for the others. */
+/** Fails reads whose leader has changed, answers those whose index is applied, and requests an index for the others. */
 export function settleForwardedReads(s: RaftState): void {
   const reads = s.forwardedReads;
   if (reads.asked.length + reads.waiting.length + reads.answered.length === 0) return;
-  // A learner never begins an election, so it keeps its leader even if that has been silent for long.
+  // A learner never starts an election, so it keeps its leader even after a long silence.
   const isGone = s.leader !== reads.leader || s.term !== reads.term || s.elapsed >= s.electionTimeout;
   if (isGone) fail(s);
   while (reads.answered.length > 0 && reads.answered[0]!.index <= s.lastApplied) {

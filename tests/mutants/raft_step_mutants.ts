@@ -64,7 +64,7 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
     name: "raft: members are not announced that go with entries for which nothing comes",
     file: FOLLOWER,
     edits: [["  } finally {\n", "  } finally {\n    if (s.log.lastIndex >= from) "], [
-      "// If there was no room for the new entries, the old ones are gone all the same.\n",
+      "// The truncation has happened even if there was no space for the new entries.\n",
       "\n",
     ]],
     dies: "raft_survival_test",
