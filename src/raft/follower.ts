@@ -74,7 +74,7 @@ function reply(s: RaftState, { leader, term, round }: AppendEntries, result: Par
   });
 }
 
-/** Returns the next index for the leader to try: the first entry of the conflicting term, or the index after the last entry. */
+/** Returns the next index for the leader to try: the first of the conflicting term, or the one after the last entry. */
 function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial<AppendEntriesReply> {
   const rejected = hasFlowControl(s.config) ? { rejectedIndex: index } : {};
   if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, ...rejected };

@@ -1,14 +1,14 @@
 /**
- * A node with a damaged log neither votes nor acknowledges anything, because it no longer knows its earlier votes and
- * acknowledgements. It asks its peers for the entries that it cannot read, repairs its log, and only then takes part
- * again.
+ * Repairs the log of a node from other nodes. A node with a damaged log neither votes nor acknowledges anything,
+ * because it no longer knows its earlier votes and acknowledgements. It requests the unreadable entries from its peers,
+ * repairs its log, and only then takes part again.
  *
- * The node takes a peer's entry as a replacement in three cases: a surviving header has the same term; a later entry is
- * the same in both logs (log matching); or the peer knows that the entry is committed, and the entry before it is the
- * same. In the third case, the damaged entry was either the same or could never be committed.
+ * The node accepts a peer's entry as a replacement in three cases: a surviving header has the same term; a later entry
+ * is the same in both logs (log matching); or the peer knows that the entry is committed, and the entry before it is
+ * the same. In the third case, the damaged entry was either the same or could never be committed.
  *
- * The node drops a damaged entry only if another entry is known to be committed at its index, or if a leader of this term
- * or a later one has another entry there, or none. A leader has every committed entry (leader completeness).
+ * The node drops a damaged entry in two cases: another entry is known to be committed at its index; or a leader of this
+ * term or a later one has another entry there, or none. A leader has every committed entry (leader completeness).
  *
  * @module
  */
@@ -30,7 +30,7 @@ import { sendSnapshotToDamaged } from "./snapshot_sending.ts";
 import type { Healing, RaftState } from "./state.ts";
 import type { RaftEvent } from "./types.ts";
 
-/** A log that can be repaired, as `WalLog` can. */
+/** A log that other nodes can repair, such as a `WalLog`. */
 interface RepairableLog extends RaftLog {
   readonly damaged: readonly Damage[];
   readonly lost?: Pick<Lost, "hardState">;
@@ -54,7 +54,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
   const missing = new Set(unreadable);
   let isTailLost = false;
   for (const { kind, firstIndex, lastIndex } of log.damaged) {
-    // If a segment may have held any entries, nobody knows where the log ended.
+    // If a segment may have held any number of entries, the end of the log is unknown.
     const mayHoldAny = firstIndex !== undefined || kind === "segment" || kind === "segment header";
     if (mayHoldAny && lastIndex === undefined) isTailLost = true;
     if (firstIndex === undefined) continue;
@@ -100,7 +100,7 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
   switch (event.type) {
     case "tick":
       if (++s.now % s.config.heartbeatInterval === 0) askAll(s, healing);
-      // If the cluster has no other node, this node can have voted only for itself.
+      // If the cluster has no other node, this node can only have voted for itself.
       if (healing.isHardStateLost && healing.peers.size === 0) settleHardState(s, healing);
       return;
     case "message":
@@ -118,8 +118,8 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
 }
 
 function onMessage(s: RaftState, healing: Healing, message: Message): void {
-  // Members may have been added while this node was away, so it also asks the leader. A follower believes any leader.
-  // The node asks nobody else, because anyone can send a message.
+  // Members may have been added while this node was down, so it also asks the leader. Like a follower, it trusts any
+  // leader. It asks no other node, because anyone can send a message.
   if ((message.type === "appendEntries" || message.type === "installSnapshot") && message.term >= s.term) {
     healing.leader = message.leader;
   }
@@ -149,17 +149,17 @@ function ask(s: RaftState, { missing, good, isHardStateLost, isSnapshotLost, req
     first = Math.min(first, index);
     last = Math.max(last, index);
   }
-  // A leader that has compacted these entries sends its snapshot instead. That must be later than the lost one.
+  // A leader that has compacted these entries sends its snapshot instead. It must be later than the lost one.
   if (isSnapshotLost) first = Math.min(first, s.log.snapshotIndex + 1);
   if (first === Infinity) first = 0;
-  // Ask for the next entry as well: if it is the same in both logs, all entries before it are the same.
+  // Request the next entry as well: if it is the same in both logs, all entries before it are the same.
   if (last > 0 && last < s.log.lastIndex) last++;
   s.send(to, { type: "repairRequest", term: isHardStateLost ? 0 : s.term, from: s.id, request, first, last });
 }
 
-/** Answers a damaged node with the entries that this node can read. */
+/** Answers a damaged node with the requested entries that this node can read. */
 export function onRepairRequest(s: RaftState, { from, request, first, last }: RepairRequest): void {
-  // A node without its hard state does not know its term, and the damaged node may rely on the term in the reply.
+  // A node without its hard state does not know its term, and the damaged node may depend on the term in the answer.
   if (s.healing?.isHardStateLost === true) return;
   const entries: LogEntry[] = [];
   const { maxBatch, maxBatchBytes } = s.config;
@@ -173,8 +173,8 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
     bytes += byteLength;
     entries.push(entry);
   }
-  // If the range is too long for one message, the last entry of the message is the last entry of the range: it may
-  // prove the others.
+  // If the range does not fit into one message, the last entry of the message ends the range: it may prove the earlier
+  // entries.
   const lastSent = entries.at(-1);
   const behind = entries.length > 1 && lastSent!.index < end ? readable(s.log, end) : undefined;
   if (behind !== undefined && bytes - lastSent!.command.byteLength + behind.command.byteLength <= maxBatchBytes) {
@@ -195,7 +195,7 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
   // Only a snapshot can replace compacted entries.
   const progress = s.progress.get(from);
   if (progress === undefined || first === 0 || first > s.log.snapshotIndex) return;
-  // The node may be unable to take a snapshot under way that does not cover all missing entries.
+  // The node may be unable to use a snapshot in transfer that does not include all missing entries.
   const { outgoing } = progress;
   if (outgoing !== null && outgoing.source.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
   sendSnapshotToDamaged(s, from, progress);
@@ -215,7 +215,7 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   if (reply.request !== healing.request || !askedBy(s, healing).has(reply.from)) return;
   if (healing.isHardStateLost) return onTerm(s, healing, reply);
   addMembers(s, healing, reply);
-  // Nobody knows where the log ended. A write would erase the record of that.
+  // The end of the log is unknown. A write would erase the record of that.
   if (healing.isTailLost) return;
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
@@ -227,15 +227,15 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   const wanted = [...healing.missing].filter((index) => index < end);
   if (wanted.every((index) => healing.good.has(index))) restore(s, healing, wanted);
   else if (healing.good.size > before) ask(s, healing, reply.from);
-  // The log must know the term of the entry that becomes its last.
+  // The log must know the term of its new last entry.
   if (end <= s.log.lastIndex && knownTerm(s.log, end - 1) !== undefined) giveUpFrom(s, healing, end);
   finish(s, healing);
 }
 
 /**
- * Records a member's term. Terms of other nodes do not count: they could raise the term that is written, and their list
- * of members could lack the candidate that this node voted for. A node that knows no member believes the leader, as a
- * joining node does.
+ * Records a member's term. Terms of other nodes do not count: they could raise the term that this node writes, and
+ * their list of members could lack the candidate that this node voted for. A node that knows no members trusts the
+ * leader, as a joining node does.
  */
 function onTerm(s: RaftState, healing: Healing, { from, term, members }: RepairReply): void {
   const { peers } = healing;
@@ -247,15 +247,15 @@ function onTerm(s: RaftState, healing: Healing, { from, term, members }: RepairR
   settleHardState(s, healing);
 }
 
-/** Adds the members that a member or the leader knows: some may have been added while this node was away. */
+/** Adds the members that a member or the leader reports. Some may have been added while this node was down. */
 function addMembers({ id: own }: RaftState, { peers }: Healing, { members }: Pick<RepairReply, "members">): void {
   for (const id of members) if (id !== own) peers.add(id);
 }
 
 /**
- * Writes a new hard state once all members have sent their terms. The lost vote was for a member, which stored the term
- * before it asked for votes. So the latest of these terms is at least the term of the lost vote. In that term, the node
- * votes for itself, and therefore for nobody else.
+ * Writes a new hard state after all members have sent their terms. The lost vote was for a member, which stored the
+ * term before it requested votes. So the latest of these terms is at least the term of the lost vote. In that term, the
+ * node votes for itself, and therefore for no other node.
  */
 function settleHardState(s: RaftState, healing: Healing): void {
   if (!healing.isMembershipKnown || ![...healing.peers].every((id) => healing.terms.has(id))) return;
@@ -271,13 +271,13 @@ function settleHardState(s: RaftState, healing: Healing): void {
 }
 
 /**
- * Takes good copies of missing entries, and records the first index at which this log contradicts a committed entry.
+ * Accepts good copies of missing entries, and records the first index at which this log contradicts a committed entry.
  *
- * An entry without a surviving header is taken in two cases. Either a later entry is the same in both logs: then the logs
- * are the same up to there (log matching). Discarded entries cannot mislead here, because the end of the log is known.
- * Or the entry is committed, and the entry before it is the same in both logs; otherwise this log would break log
- * matching. Later entries of this log may then differ from the peer's. Their terms are earlier than the one in which the
- * entry was committed, so a log that ends with them cannot win an election.
+ * An entry without a surviving header is accepted in two cases. First, a later entry is the same in both logs: then the
+ * logs are the same up to there (log matching). Discarded entries cannot mislead the comparison, because the end of the
+ * log is known. Second, the entry is committed, and the entry before it is the same in both logs; otherwise this log
+ * would violate log matching. In the second case, later entries of this log may differ from the peer's. Their terms are
+ * earlier than the term in which the entry was committed, so a log that ends with them cannot win an election.
  */
 function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entries }: RepairReply): void {
   const { missing, good } = healing;
@@ -304,7 +304,7 @@ function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entri
   }
 }
 
-/** The first missing entry for which the leader has none, or another one. */
+/** Returns the first missing entry for which the leader has no entry, or a different one. */
 function firstDifference(s: RaftState, { missing }: Healing, { entries, lastIndex }: RepairReply): Index {
   let first = Infinity;
   for (const index of missing) if (index > lastIndex) first = Math.min(first, index);
@@ -315,7 +315,7 @@ function firstDifference(s: RaftState, { missing }: Healing, { entries, lastInde
   return first;
 }
 
-/** Drops entries from an index on that were never committed. */
+/** Drops entries from an index on. They were never committed. */
 function giveUpFrom(s: RaftState, { missing, good }: Healing, from: Index): void {
   s.writer.truncate(from);
   s.writer.flush();
@@ -323,7 +323,7 @@ function giveUpFrom(s: RaftState, { missing, good }: Healing, from: Index): void
   for (const index of good.keys()) if (index >= from) good.delete(index);
 }
 
-/** Writes good copies to the log. If they do not fit, a snapshot must replace the damaged entries. */
+/** Writes good copies to the log. If there is no space for them, a snapshot must replace the damaged entries. */
 function restore(s: RaftState, { missing, good }: Healing, wanted: readonly Index[]): void {
   if (wanted.length === 0) return;
   try {

@@ -1,5 +1,5 @@
 /**
- * A snapshot for a node whose log is damaged, and the end of its healing.
+ * Installs a snapshot on a node with a damaged log, and ends the repair.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
 import { dropFetched, takePiece } from "./snapshot_fetching.ts";
 import { type Healing, type RaftState, readMembership } from "./state.ts";
 
-/** A leader's snapshot replaces damaged entries. */
+/** Processes a leader's snapshot. It replaces damaged entries. */
 export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
   if (!canInstall(s, healing, message.snapshot)) return;
   if (message.term > s.term) enterTerm(s, message.term);
@@ -20,7 +20,7 @@ export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnaps
   if (s.log.snapshotIndex > before) afterSnapshot(s, healing);
 }
 
-/** Takes a piece of a snapshot from any node. */
+/** Processes a piece of a snapshot from any node. */
 export function onSnapshotReply(s: RaftState, healing: Healing, reply: SnapshotReply): void {
   const fetched = takePiece(s, healing, reply);
   if (fetched === undefined) return;
@@ -38,7 +38,7 @@ function canInstall(s: RaftState, healing: Healing, { index, term }: SnapshotMet
   return index >= Math.min(s.log.lastIndex, healing.droppableFrom - 1) || known !== undefined;
 }
 
-/** A snapshot was installed. */
+/** Updates the record of the damage after a snapshot was installed. */
 function afterSnapshot(s: RaftState, healing: Healing): void {
   healing.isSnapshotLost = false;
   dropFetched(healing);
@@ -50,12 +50,12 @@ function afterSnapshot(s: RaftState, healing: Healing): void {
   finish(s, healing);
 }
 
-/** Whether nothing is lacking any more. */
+/** Whether nothing is damaged or lost any more. */
 export function isHealed({ missing, isTailLost, isSnapshotLost, isHardStateLost }: Healing): boolean {
   return missing.size === 0 && !isTailLost && !isSnapshotLost && !isHardStateLost;
 }
 
-/** Takes part again, once everything can be read. */
+/** Ends the repair, so that the node takes part again. */
 export function finish(s: RaftState, healing: Healing): void {
   if (!isHealed(healing)) return;
   const before = s.membership.latest;

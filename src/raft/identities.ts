@@ -1,11 +1,11 @@
 /**
- * Whether a message comes from the log that it should come from: of the same cluster, and for a member, from the log that
- * voted and acknowledged under its id. A node that returns with an empty log, or with an older copy of its own, has lost
- * votes and acknowledgements. If it counted again, committed entries could be lost.
+ * Checks that a message comes from the right log: a log of the same cluster, and for a member, the log that voted and
+ * acknowledged under its id. A node that returns with an empty log, or with an older copy of its own, has lost votes
+ * and acknowledgements. If it counted again, committed entries could be lost.
  *
  * The configuration has the incarnation of each member's log, so that a new leader knows it too. The leader records it
- * when it first hears from the member. The leader detects an older copy with the same incarnation by comparing it with
- * the member's acknowledgements; see `behind.ts`.
+ * when it first hears from the member. The leader detects an older copy with the same incarnation by a comparison with
+ * the member's acknowledgements.
  *
  * @module
  */
@@ -21,13 +21,16 @@ import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { MemberLostAction } from "./actions.ts";
 
+/** Replaces the incarnation of a member that must be removed: none of its logs can be trusted. */
+export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /**
- * Whether to take a message. If not, the application is told, once for each reason.
+ * Whether to process a message. If not, the application is informed, once for each reason.
  *
  * @param s The node.
  * @param message The message.
- * @param origin The log that it comes from, if the transport knows.
- * @returns Whether to take it.
+ * @param origin The identity of the sender's log, if the transport knows it.
+ * @returns Whether to process it.
  */
 export function admits(s: RaftState, message: Message, origin: Origin | undefined): boolean {
   const reason = origin === undefined ? undefined : whyStranger(s, message, origin);
@@ -35,12 +38,12 @@ export function admits(s: RaftState, message: Message, origin: Origin | undefine
     refuse(s, senderOf(message), reason);
     return false;
   }
-  // Not written down yet: the message may still be refused.
+  // The node does not store this yet: it may still refuse the message.
   s.joins = s.origin !== undefined && s.origin.cluster === undefined ? origin?.cluster : undefined;
   return !s.config.strictMembership || isMembersOwn(s, message, origin?.incarnation);
 }
 
-/** Why a log is of no concern to this node; `undefined` if it may be. */
+/** Returns the reason to refuse a log's message; `undefined` to accept it. */
 function whyStranger(s: RaftState, message: Message, origin: Origin): string | undefined {
   const { type } = message;
   const own = s.origin;
@@ -52,12 +55,12 @@ function whyStranger(s: RaftState, message: Message, origin: Origin): string | u
   if (!s.config.joining || s.log.lastIndex > 0) {
     return `it belongs to the cluster ${origin.cluster}, and this node's log to none`;
   }
-  // Only a leader that sends something has been told to add this node.
+  // Only a leader that sends entries or a snapshot was told to add this node.
   if (type !== "appendEntries" && type !== "installSnapshot") return `this node's log belongs to no cluster yet`;
   return undefined;
 }
 
-/** Whether a node that was added answers that it has nothing. Its log belongs to no cluster before it has entries. */
+/** Whether an added node answers that its log is empty. Its log belongs to no cluster until it has entries. */
 function isFromJoining(s: RaftState, message: Message): boolean {
   if (!isPartOf(s, senderOf(message))) return false;
   if (message.type === "appendEntriesReply") return message.matchIndex === 0;
@@ -65,8 +68,8 @@ function isFromJoining(s: RaftState, message: Message): boolean {
 }
 
 /**
- * Takes over the cluster of the leader that a message comes from. Called just before the first entries or the first
- * snapshot are written.
+ * Joins the cluster of the leader that sent the message. Called just before the first entries or the first snapshot are
+ * written.
  *
  * @param s The node.
  */
@@ -120,10 +123,10 @@ export function loseBehind(s: RaftState, id: NodeId): void {
 }
 
 /**
- * Whether this node's log is not the one that the cluster knows, which holds its votes and acknowledgements.
+ * Whether the cluster knows another log for this node, which holds its votes and acknowledgements.
  *
  * @param s The node.
- * @returns Whether it must neither vote nor ask for votes.
+ * @returns Whether the node must neither vote nor request votes.
  */
 export function isReplaced(s: RaftState): boolean {
   const known = s.config.strictMembership ? s.membership.latest.incarnations?.get(s.id) : undefined;
@@ -134,7 +137,7 @@ export function isReplaced(s: RaftState): boolean {
 }
 
 /**
- * Writes the incarnations that the leader has learned to the configuration, and the members that have lost their logs.
+ * Writes newly learned incarnations, and the members that have lost their logs, to the configuration.
  *
  * @param s The leader.
  */
@@ -153,17 +156,18 @@ export function writeIncarnations(s: RaftState): void {
   replicate(s);
 }
 
-/** Whether a node is a member or a learner: a leader that removes itself is neither. */
+/** Whether a node is a member or a learner. A leader that removes itself is neither. */
 export function isPartOf({ membership: { latest } }: RaftState, id: NodeId): boolean {
   return latest.members.includes(id) || latest.learners.includes(id);
 }
 
 /**
- * Whether a member says that it lacks entries that it has acknowledged. It may have said so before it had them.
+ * Whether a member's answer shows that it lacks entries that it has acknowledged. A delayed answer may be from before
+ * it had them.
  *
- * @param reply What it says.
- * @param match What it has acknowledged.
- * @returns Whether its log ends before.
+ * @param reply The member's answer.
+ * @param match The index that the member has acknowledged.
+ * @returns Whether its log ends before that index.
  */
 export function deniesMatch({ success, conflictIndex, conflictTerm }: AppendEntriesReply, match: Index): boolean {
   return !success && conflictTerm === 0 && conflictIndex > 0 && conflictIndex <= match;

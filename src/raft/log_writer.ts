@@ -1,5 +1,5 @@
 /**
- * Writes a node's log, and tracks the writes that must be durable.
+ * Writes to a node's log, and tracks which writes are durable.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
 import type { HardState, Index, NewEntry, NewSnapshot, RaftLog, SnapshotTarget } from "../api/types.ts";
 import type { IdentifiedLog } from "./origin.ts";
 
-/** Codes of errors after which the log is as it was before the write. */
+/** Codes of errors after which the log is unchanged. */
 const UNCHANGED: ReadonlySet<WalLogErrorCode> = new Set(["ENTRY_TOO_LARGE", "INVALID_ARGUMENT", "NO_SPACE"]);
 
-/** Passes changes on to the log, and knows whether any of them has yet to be flushed. */
+/** Writes to the log, and records whether a flush is due. */
 export class LogWriter {
   /** The log. */
   readonly log: RaftLog;
-  /** Whether {@link LogWriter.flush} leaves the flush to the end of the step, where steps can share it. */
+  /** Whether {@link LogWriter.flush} defers the flush to the end of the step, so that steps can share it. */
   isDeferred = false;
   #isDirty = false;
   #hasFailed = false;
   #durableIndex: Index;
-  /** The last index that the flush under way makes durable. */
+  /** The last index that the flush in progress makes durable. */
   #flushingIndex: Index = 0;
   #written = 0;
   #durable = 0;
@@ -28,7 +28,7 @@ export class LogWriter {
   #stateWritten = 0;
 
   /**
-   * Makes a writer. What the log has is durable when this returns.
+   * Makes a writer. All contents of the log are durable when this returns.
    *
    * @param log The log.
    */
@@ -60,7 +60,7 @@ export class LogWriter {
     return this.#durable;
   }
 
-  /** Whether something was written that no flush has covered. */
+  /** Whether there are writes that no flush has covered. */
   get isDirty(): boolean {
     return this.#isDirty;
   }
@@ -70,7 +70,7 @@ export class LogWriter {
     return this.#hasFailed;
   }
 
-  /** See `RaftLog.setHardState`; `force` as `WalLog` has it. */
+  /** See `RaftLog.setHardState`, and `WalLog.setHardState` for `force`. */
   setHardState(state: HardState, options?: { readonly force: boolean }): void {
     const log: { setHardState(state: HardState, options?: { readonly force: boolean }): void } = this.log;
     this.#stateWritten = this.#written + 1;
@@ -87,7 +87,7 @@ export class LogWriter {
     this.#write(() => this.log.truncate(from));
   }
 
-  /** See `RaftLog.applySnapshot`; `force` as `WalLog` has it. */
+  /** See `RaftLog.applySnapshot`, and `WalLog.applySnapshot` for `force`. */
   applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void {
     const log: { applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void } = this.log;
     this.#write(() => log.applySnapshot(snapshot, options));
@@ -126,7 +126,7 @@ export class LogWriter {
     this.#flushingIndex = Math.min(this.#flushingIndex, lastIndex);
   }
 
-  /** Called before an action that depends on the writes. Nothing leaves the node before they are durable. */
+  /** Called before an action that depends on the writes. No action leaves the node before they are durable. */
   flush(): void {
     if (this.isDeferred || !this.#isDirty) return;
     try {
@@ -143,7 +143,7 @@ export class LogWriter {
   /** Makes all writes before the call durable, without blocking. */
   async flushAsync(): Promise<void> {
     if (!this.#isDirty) return;
-    // Whatever is written while the flush is under way needs another one.
+    // A write during the flush needs another flush.
     this.#isDirty = false;
     this.#flushingIndex = this.log.lastIndex;
     const written = this.#written;

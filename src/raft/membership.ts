@@ -2,9 +2,9 @@
  * The membership of the cluster: the latest configuration in the log, committed or not.
  *
  * In the log and in snapshots, a configuration is one list of ids: the voting members, ascending; then, if there are
- * learners, the first member again, which cannot occur twice among the members, and the learners, ascending. If there
- * are incarnations or addresses, an entry continues with the first member once more, and the bytes of a snapshot's
- * meta.
+ * learners, the first member again, and the learners, ascending. A list of members never repeats an id, so the
+ * repetition is unambiguous. If there are more facts, an entry has the first member once more, and then the bytes that
+ * a snapshot has as its meta.
  *
  * @module
  */
@@ -13,43 +13,43 @@ import { WalLogError } from "../api/errors.ts";
 import type { Index, NewEntry, NodeId, RaftLog, SnapshotMeta } from "../api/types.ts";
 import { decodeMeta, encodeMeta, isFacts, type Replacement, type SnapshotFacts } from "./snapshot_meta.ts";
 
-/** Bytes read from the log at once, looking for configurations. */
+/** The maximum size of one read of the log in the search for configurations. In bytes. */
 const SCAN_BYTES = 256 * 1024;
-/** Entries read at once. Entries without a command have no bytes to limit them. */
+/** The maximum number of entries of one read. Entries without a command have no bytes to limit them. */
 const SCAN_ENTRIES = 4096;
 
-/** The membership of the cluster, from an index on. */
+/** A configuration of the cluster. It applies from its index on. */
 export interface Membership {
-  /** Index of the entry or snapshot that has this configuration; 0 for the initial one. */
+  /** The index of the entry or snapshot with this configuration; 0 for the initial one. */
   readonly index: Index;
   /** The voting members, ascending. */
   readonly members: readonly NodeId[];
-  /** The learners, ascending. */
+  /** The learners, ascending. They get entries, and have no vote. */
   readonly learners: readonly NodeId[];
-  /** The incarnations of their logs, as far as they are known. */
+  /** The known incarnations of their logs. */
   readonly incarnations?: ReadonlyMap<NodeId, string>;
-  /** Their addresses, as the application has given them. */
+  /** Their known addresses, in the application's format. */
   readonly addresses?: ReadonlyMap<NodeId, string>;
   /** The member that is being replaced. */
   readonly replacement?: Replacement;
 }
 
-/** Ids in ascending order, each once. */
+/** Returns ids in ascending order, without duplicates. */
 export function sortedIds(ids: Iterable<NodeId>): NodeId[] {
   return [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1));
 }
 
-/** Whether two lists of ids are the same. */
+/** Whether two lists of ids are equal. */
 export function sameIds(a: readonly NodeId[], b: readonly NodeId[]): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i]);
 }
 
-/** The one list that stands for a configuration. */
+/** Encodes a configuration as one list of ids. */
 export function toList({ members, learners }: Omit<Membership, "index">): NodeId[] {
   return learners.length === 0 ? [...members] : [...members, members[0]!, ...learners];
 }
 
-/** The configuration that a list stands for. */
+/** Decodes a configuration from one list of ids. */
 export function fromList(index: Index, list: readonly NodeId[]): Membership {
   const border = list.indexOf(list[0]!, 1);
   const end = border < 0 ? list.length : border;
@@ -58,10 +58,10 @@ export function fromList(index: Index, list: readonly NodeId[]): Membership {
 }
 
 /**
- * A configuration as an entry's command.
+ * Encodes a configuration as an entry's command.
  *
  * @param membership The configuration.
- * @returns Its list, eight bytes a number, little-endian.
+ * @returns Its list, eight bytes for each id, little-endian.
  */
 export function encodeMembership(membership: Omit<Membership, "index">): Uint8Array<ArrayBuffer> {
   const { members, learners } = membership;
@@ -76,7 +76,7 @@ export function encodeMembership(membership: Omit<Membership, "index">): Uint8Ar
 }
 
 /**
- * The facts in a configuration besides the ids.
+ * Returns a configuration's facts other than the ids.
  *
  * @param cluster The cluster.
  * @param membership The configuration.
@@ -91,24 +91,24 @@ export function factsOf(cluster: string | undefined, membership: Omit<Membership
   };
 }
 
-/** A configuration's facts. */
+/** Decodes a configuration's facts. */
 function ownFacts(meta: Uint8Array | undefined): Omit<SnapshotFacts, "cluster"> {
   const { cluster: _, ...facts } = decodeMeta(meta);
   return facts;
 }
 
 /**
- * The configuration that an entry holds.
+ * Decodes the configuration of an entry.
  *
  * @param entry An entry of kind `config`.
  * @returns The configuration.
- * @throws {WalLogError} `INVALID_ARGUMENT` if the command is none.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if the command is not a configuration.
  */
 export function decodeMembership({ index, command }: Pick<NewEntry, "index" | "command">): Membership {
   const { byteLength } = command;
   const view = new DataView(command.buffer, command.byteOffset, byteLength);
   const list: NodeId[] = [];
-  // The first id stands for itself, then for the beginning of the learners, then for that of the facts.
+  // The first id occurs up to three times: as itself, before the learners, and before the facts.
   for (let repeats = 0; list.length < Math.floor(byteLength / 8);) {
     list.push(view.getBigUint64(list.length * 8, true));
     if (list.at(-1) === list[0] && ++repeats === 3) break;
@@ -136,7 +136,7 @@ function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T |
   }
 }
 
-/** The configuration in the snapshot; the initial one if the snapshot has none, or is damaged. */
+/** Returns the snapshot's configuration; the initial one if the snapshot has none, or is damaged. */
 function snapshotMembership(log: RaftLog, initial: Omit<Membership, "index">): Membership {
   const { snapshotIndex } = log;
   const snapshot = snapshotIndex === 0 ? undefined : unlessDamaged(() => log.openSnapshotSource(), "CORRUPT");
@@ -147,19 +147,19 @@ function snapshotMembership(log: RaftLog, initial: Omit<Membership, "index">): M
   return { ...fromList(snapshotIndex, snapshot.config), ...ownFacts(snapshot.meta) };
 }
 
-/** The configurations that a node's log holds, oldest first. */
+/** The configurations in a node's log, oldest first. */
 export class MembershipHistory {
-  /** Entries that could not be read, and may have been configurations. */
+  /** Unreadable entries, which may have been configurations. */
   readonly unreadable: readonly Index[];
   /** Never empty: the first is from the snapshot, or the initial one. */
   #history: Membership[];
 
   /**
-   * Reads a log.
+   * Reads the configurations from a log.
    *
-   * @param log The log; all of it is read once.
+   * @param log The log. The constructor reads all of it once.
    * @param members The initial members, for a log without a configuration.
-   * @param addresses Their addresses, as far as they are known.
+   * @param addresses Their known addresses.
    */
   constructor(log: RaftLog, members: readonly NodeId[], addresses?: ReadonlyMap<NodeId, string>) {
     const { snapshotIndex } = log;
@@ -177,7 +177,7 @@ export class MembershipHistory {
         next += entries.length;
         continue;
       }
-      // One of them is damaged: read one by one up to it.
+      // One of these entries is damaged: read one by one up to it.
       let entry = unlessDamaged(() => log.entry(next), "DAMAGED_ENTRY");
       while (entry !== undefined) {
         this.append([entry]);
@@ -189,17 +189,17 @@ export class MembershipHistory {
     this.unreadable = unreadable;
   }
 
-  /** The latest configuration, which counts whether it is committed or not. */
+  /** The latest configuration. It is in effect even if it is not committed. */
   get latest(): Membership {
     return this.#history.at(-1)!;
   }
 
-  /** All who are a member or a learner in one of them. */
+  /** All nodes that are a member or a learner in one of the configurations. */
   get everyone(): NodeId[] {
     return sortedIds(this.#history.flatMap(({ members, learners }) => [...members, ...learners]));
   }
 
-  /** Whether a node was a member, and now is neither that nor a learner. */
+  /** Whether a node was a member, and is now neither a member nor a learner. */
   hasRemoved(id: NodeId): boolean {
     const { members, learners } = this.latest;
     return !members.includes(id) && !learners.includes(id) && this.#history.some((one) => one.members.includes(id));
@@ -226,7 +226,9 @@ export class MembershipHistory {
     if (kept > 0) this.#history.splice(0, kept);
   }
 
-  /** Takes the configuration of another node's snapshot, if it has one. `keepsTail`: the log has entries after it. */
+  /**
+   * Restores the configuration of another node's snapshot, if it has one. `keepsTail`: the log has entries after it.
+   */
   restore({ index, config, meta }: SnapshotMeta, keepsTail: boolean): void {
     const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];
     const said = { ...fromList(index, config), ...ownFacts(meta) };

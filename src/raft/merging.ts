@@ -1,7 +1,6 @@
 /**
- * Merges the messages of steps that share a flush. For each node, consecutive entries go into one message, and only the
- * last of several acknowledgements is sent. With many proposals under one flush, that is one message instead of one
- * each.
+ * Merges the messages of steps that share a flush. For each node, contiguous entries go into one message, and only the
+ * last of several acknowledgements is sent. So many proposals under one flush need one message instead of one each.
  *
  * @module
  */
@@ -12,26 +11,29 @@ import type { AppendEntries, AppendEntriesReply, Message } from "./messages.ts";
 import { bytesOf } from "./replication.ts";
 import type { Action, SendAction } from "./actions.ts";
 
-/** The limits of a message. */
+/** The limits on a message. */
 type Bounds = Pick<CheckedConfig, "maxBatch" | "maxBatchBytes">;
 
-/** The last message to a node so far: only with that one can the next be merged, so that none overtakes another. */
+/**
+ * The last message to a node so far. The next message merges only with this one, so that the order of messages is kept.
+ */
 interface LastSend {
-  /** Where it is. */
+  /** The actions of its step. */
   readonly actions: Action[];
   readonly at: number;
-  /** Its entries and the bytes of their commands, once another was merged into it. */
+  /** Its entries and the bytes of their commands, after a message was merged into it. */
   entries?: LogEntry[];
   bytes?: number;
 }
 
 /**
- * Merges messages of steps. A merged message takes the place of the first one in it. All their writes are durable,
- * because otherwise none of them would be sent. Messages of one term only add to each other, so the merged one means
- * the same.
+ * Merges messages of steps. A merged message takes the place of its first part. All writes of the steps are durable,
+ * because otherwise no message would be sent. Only messages of the same term are merged, so the merged message has the
+ * same meaning.
  *
- * @param steps The actions of each step, in the order of the steps. Those that are merged with an earlier one go.
- * @param bounds The limits of a message.
+ * @param steps The actions of each step, in the order of the steps. Messages that are merged into an earlier one are
+ * removed.
+ * @param bounds The limits on a message.
  */
 export function mergeSends(steps: readonly Action[][], bounds: Bounds): void {
   if (steps.length < 2) return;
@@ -60,14 +62,14 @@ export function isHeartbeat(action: Action): boolean {
   return isAppend(action) && action.message.entries.length === 0;
 }
 
-/** Whether an action asks the application for another event. */
+/** Whether an action requests another event from the application. */
 function isHint({ type }: Action): boolean {
   return type === "snapshot" || type === "moreToApply";
 }
 
 /**
- * Adds actions to those of an earlier step. If they apply commands, the step's own hints are dropped: they are about the
- * state before those commands, and the node gives them again.
+ * Adds actions to those of an earlier step. If they apply commands, the step's own hints are removed: they describe the
+ * state before those commands, and the node returns them again.
  *
  * @param actions The actions of the step. They are changed.
  * @param more The actions to add.
@@ -78,17 +80,17 @@ export function addActions(actions: Action[], more: readonly Action[]): void {
   actions.splice(0, actions.length, ...kept, ...more);
 }
 
-/** Whether an action sends a leader's entries, a heartbeat, or a part of a snapshot. */
+/** Whether an action sends a leader's entries, a heartbeat, or a piece of a snapshot. */
 function isOfLeader(action: Action): action is SendAction {
   return isAppend(action) || (action.type === "send" && action.message.type === "installSnapshot");
 }
 
 /**
  * Removes the actions that send a leader's entries, heartbeats and snapshots. A heartbeat must not overtake pieces of a
- * snapshot, because its answer shows which of them were lost.
+ * snapshot, because its answer shows which pieces were lost.
  *
  * @param steps The actions of each step.
- * @returns The removed ones, in their order.
+ * @returns The removed actions, in order.
  */
 export function takeAhead(steps: readonly Action[][]): SendAction[] {
   const taken = steps.flatMap((actions) => actions.filter(isOfLeader));
@@ -97,7 +99,7 @@ export function takeAhead(steps: readonly Action[][]): SendAction[] {
   return taken;
 }
 
-/** Merges a message with the one before it, if that can be. */
+/** Merges a message into the one before it, if possible. Returns whether it did. */
 function mergeInto(before: LastSend, message: Message, bounds: Bounds): boolean {
   const { actions, at } = before;
   const { to, message: first } = actions[at] as SendAction;
@@ -121,7 +123,7 @@ function mergeEntries(
   const count = first.entries.length;
   const follows = second.term === first.term && second.prevLogIndex === first.prevLogIndex + count;
   if (!follows || count + second.entries.length > maxBatch) return undefined;
-  // The node's own list from the first merge on, which can grow: nobody has seen it yet.
+  // From the first merge on, this is the node's own list, which can grow: no other code has it yet.
   const entries = before.entries ?? [...first.entries];
   const bytes = (before.bytes ?? bytesOf(entries)) + bytesOf(second.entries);
   if (bytes > maxBatchBytes && count > 0 && second.entries.length > 0) return undefined;
@@ -131,7 +133,7 @@ function mergeEntries(
   return { ...first, ...second, prevLogIndex: first.prevLogIndex, prevLogTerm: first.prevLogTerm, entries };
 }
 
-/** Merges two acknowledgements of a term if the second one says as much as the first. */
+/** Merges two acknowledgements of a term if the second one includes the first. */
 function mergeReplies(first: AppendEntriesReply, second: AppendEntriesReply): AppendEntriesReply | undefined {
   const saysAsMuch = first.success && second.success && second.term === first.term &&
     second.matchIndex >= first.matchIndex && (second.round ?? 0) >= (first.round ?? 0);

@@ -1,18 +1,18 @@
 /**
- * The consensus core that the log is for: leader election, replication, snapshots and changes of membership, as a state
- * machine with no clock and no socket.
+ * The consensus core for the log: leader election, replication, snapshots and membership changes, as a state machine
+ * without a clock or a socket.
  *
- * **Memory.** Entries stay in the log; entries in the actions of a step are held as long as the application holds the
- * actions. A step returns at most `maxApplyBytes` of committed commands, and says if there are more. No node holds a
- * whole snapshot: a leader reads each piece from its log when it sends it, and a follower writes it to its own log. The
- * leader keeps a snapshot open until it is sent to no node any more; a transfer that began with an older snapshot
- * finishes with it. A follower discards the pieces if a new term begins, or if no further piece arrives.
- * `maxSnapshotBytes` limits the snapshot that it stores. In memory are a piece of 512 KiB for each snapshot that is
- * read or written, and the messages: without `snapshotChunkBytes`, a message has as much of a snapshot as fits into it.
- * An application whose state does not fit into memory writes and reads it in pieces as well: see `SnapshotEvent.data`
- * and `RestoreSnapshotAction.data`.
+ * **Memory.** Entries stay in the log. The entries in a step's actions stay in memory as long as the application keeps
+ * the actions. A step returns at most `maxApplyBytes` of committed commands, and reports if there are more. No node
+ * holds a whole snapshot: a leader reads each piece from its log when it sends it, and a follower writes it to its own
+ * log. The leader keeps a snapshot open until the last transfer of it ends. A transfer that began with an older
+ * snapshot finishes with it. A follower discards the pieces if a new term begins, or if no further piece arrives.
+ * `maxSnapshotBytes` limits the snapshot that it stores. Each snapshot that is read or written takes a piece of 512 KiB
+ * in memory. Messages take memory as well: without `snapshotChunkBytes`, a message has as much of a snapshot as fits
+ * into it. An application with a state that does not fit into memory writes and reads it in pieces as well: see
+ * `SnapshotEvent.data` and `RestoreSnapshotAction.data`.
  *
- * @example Three nodes; messages are carried by hand.
+ * @example Three nodes. The program passes the messages itself.
  * ```ts
  * import { type Action, RaftNode } from "@wallog/wallog/raft";
  * import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * The origin of a message: the log of its sender. A node may have the wrong address or id by mistake, or may come back
- * with another log.
+ * The identity of the log that a message comes from. An operator may give an address or an id to the wrong node, and a
+ * node may return with another log than it had.
  *
  * @module
  */
@@ -13,13 +13,15 @@ import type { RaftLog } from "../api/types.ts";
 export interface Origin {
   /** The cluster that the log belongs to, a UUID; `undefined` if it belongs to none. */
   readonly cluster: string | undefined;
-  /** The log's incarnation, a UUID: another one is another log, whatever the node's id. `undefined` if it is not known. */
+  /**
+   * The log's incarnation, a UUID. Two incarnations are two logs, even of the same node. `undefined` if it is unknown.
+   */
   readonly incarnation: string | undefined;
 }
 
-/** A log that knows its own identity, as `WalLog` does. */
+/** A log that knows its own identity, such as a `WalLog`. */
 export interface IdentifiedLog extends RaftLog {
-  /** The identity. */
+  /** Its identity. */
   readonly identity: Origin;
   /** See `WalLog.foundCluster`. */
   foundCluster(id: string): void;
@@ -30,7 +32,7 @@ function isIdentified(log: RaftLog): log is IdentifiedLog {
 }
 
 /**
- * The identity of a node's log.
+ * Returns the identity of a node's log.
  *
  * @param log The log.
  * @returns Its identity; `undefined` if it has none.
@@ -39,14 +41,14 @@ export function originOf(log: RaftLog): Origin | undefined {
   return isIdentified(log) ? log.identity : undefined;
 }
 
-/** The size of a UUID. */
+/** The size of a UUID. In bytes. */
 export const UUID_BYTES = 16;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ZERO = new Uint8Array(UUID_BYTES);
 
 /**
- * A UUID as bytes.
+ * Encodes a UUID.
  *
  * @param uuid The UUID; `undefined` for none.
  * @returns Its 16 bytes, zeros for none.
@@ -56,7 +58,7 @@ export function uuidBytes(uuid: string | undefined): Uint8Array {
 }
 
 /**
- * A UUID from bytes.
+ * Decodes a UUID.
  *
  * @param bytes Its 16 bytes.
  * @returns The UUID in lower case; `undefined` for zeros.
@@ -67,11 +69,11 @@ export function uuidText(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Why two logs cannot be of one cluster.
+ * Compares the clusters of two logs.
  *
- * @param own The one.
- * @param theirs The other.
- * @returns The reason; `undefined` if both are of one cluster, or one of them is of none.
+ * @param own The one identity.
+ * @param theirs The other identity.
+ * @returns The reason why they are not of one cluster; `undefined` if they are, or if one of them belongs to none.
  */
 export function otherCluster(own: Origin, theirs: Origin): string | undefined {
   if (own.cluster === undefined || theirs.cluster === undefined || own.cluster === theirs.cluster) return undefined;
@@ -79,7 +81,7 @@ export function otherCluster(own: Origin, theirs: Origin): string | undefined {
 }
 
 /**
- * Refuses a value that is not an origin.
+ * Rejects a value that is not an origin.
  *
  * @param origin Anything.
  * @throws {WalLogError} `INVALID_ARGUMENT`.

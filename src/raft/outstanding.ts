@@ -1,26 +1,26 @@
 /**
- * Entries in a queue, and their size.
+ * A queue of entries and their sizes.
  *
  * @module
  */
 
 import type { Index } from "../api/types.ts";
 
-/** Entries of one message, of one proposal, or a single one. */
+/** The entries of one message or one proposal, or a single entry. */
 interface Part {
-  /** The last of them. */
+  /** The index of its last entry. */
   readonly last: Index;
-  /** Their size. */
+  /** The size of its entries. */
   readonly bytes: number;
 }
 
 /**
- * A queue of entries, oldest first, with a limit on their number and size: messages on their way to a node, uncommitted
- * proposals, or entries kept behind a snapshot.
+ * A queue of entries, oldest first, with a limit on their number and size: messages in flight to a node, uncommitted
+ * proposals, or entries kept after a snapshot.
  */
 export class Outstanding {
   #parts: Part[] = [];
-  /** The first that was not removed. */
+  /** The first part that was not removed. */
   #head = 0;
   #bytes = 0;
 
@@ -37,7 +37,7 @@ export class Outstanding {
   /**
    * Adds a part.
    *
-   * @param last Its last entry, which comes after those of the parts before it.
+   * @param last The index of its last entry, above those of the earlier parts.
    * @param bytes The size of its entries.
    */
   add(last: Index, bytes: number): void {
@@ -55,7 +55,7 @@ export class Outstanding {
     this.#head = 0;
   }
 
-  /** Removes all. */
+  /** Removes all parts. */
   clear(): void {
     this.#parts = [];
     this.#head = this.#bytes = 0;

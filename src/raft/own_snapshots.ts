@@ -1,5 +1,5 @@
 /**
- * Snapshots that the application makes of its state.
+ * Snapshots that the application takes of its state.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { RaftState } from "./state.ts";
 import type { SnapshotEvent } from "./types.ts";
 
 /**
- * The metadata of a snapshot of this node.
+ * Returns the metadata of a snapshot of this node.
  *
  * @param s The node.
  * @param index The last index that the snapshot includes.
- * @returns Its index, term, configuration and meta; `undefined` if the index is not applied yet, or not above that of
- * the log's snapshot.
+ * @returns Its index, term, configuration and meta; `undefined` if the index is not applied yet, or not above the index
+ * of the log's snapshot.
  */
 export function ownMeta(s: RaftState, index: Index): SnapshotMeta | undefined {
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return undefined;
@@ -29,8 +29,8 @@ export function ownMeta(s: RaftState, index: Index): SnapshotMeta | undefined {
 }
 
 /**
- * Takes a snapshot of the application. It is ignored if its index is not applied yet, or not above that of the log's
- * snapshot.
+ * Installs a snapshot of the application. It is ignored if its index is not applied yet, or not above the index of the
+ * log's snapshot.
  */
 export function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
   requireFit(s, index, data);
@@ -44,12 +44,12 @@ export function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
   s.membership.compact(index);
 }
 
-/** Ignores a snapshot. What was written of it is given up. */
+/** Ignores a snapshot, and discards its written data. */
 export function dropTarget({ data }: Pick<SnapshotEvent, "data">): void {
   if (!isBytes(data)) data.abort();
 }
 
-/** Refuses data that is too large, or that was written for another index. */
+/** Rejects data that is too large, or that was written for another index. */
 function requireFit({ config: { maxSnapshotBytes } }: RaftState, index: Index, data: SnapshotEvent["data"]): void {
   const bytes = isBytes(data) ? data.length : data.dataBytes;
   const attempt = `Cannot take the snapshot at index ${index}`;

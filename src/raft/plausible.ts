@@ -1,5 +1,5 @@
 /**
- * Detects messages that no correct node sends. They are refused or ignored before they change anything: an entry
+ * Detects messages that no correct node sends, and rejects or ignores them before they change anything. An entry
  * written to the log stays there, and one absurd term would prevent all later elections.
  *
  * @module
@@ -10,16 +10,16 @@ import type { Index, NodeId, Term } from "../api/types.ts";
 import type { Message } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
-/** The most terms that a message may be ahead of the node: 136 years of an election a second. */
+/** The maximum difference between a message's term and the node's: 136 years of one election a second. */
 export const TERM_JUMP_MAX: number = 2 ** 32;
 /**
- * The greatest term or index that a message may bring into the log. Terms and indexes above it are left for the cluster
- * to continue.
+ * The greatest term or index that a message may add to the log. The numbers above it are left for later terms and
+ * entries.
  */
 export const NUMBER_MAX: number = 2 ** 53 - 1 - TERM_JUMP_MAX;
 
 /**
- * Refuses a message with an impossible term or index.
+ * Rejects a message with an impossible term or index.
  *
  * @param s The node.
  * @param message The message, well-formed.
@@ -32,13 +32,13 @@ export function requirePlausible(s: RaftState, message: Message): void {
   requireAtMost(s, type, "index", NUMBER_MAX, lastIndexOf(message));
 }
 
-/** The latest term that a message brings into the log. */
+/** The latest term that a message adds to the log. */
 function entryTermOf(message: Message): Term {
   if ("snapshot" in message) return message.snapshot.term;
   return "entries" in message ? message.entries.at(-1)?.term ?? 0 : 0;
 }
 
-/** The last index that a message brings into the log. */
+/** The last index that a message adds to the log. */
 function lastIndexOf(message: Message): Index {
   if ("snapshot" in message) return message.snapshot.index;
   return message.type === "appendEntries" ? message.prevLogIndex + message.entries.length : 0;
@@ -53,8 +53,8 @@ function requireAtMost(s: RaftState, type: Message["type"], what: string, most: 
 }
 
 /**
- * Whether a message is a reply of a node that this node has not asked. Requests are never ignored for this reason: a
- * node may not know yet that their sender was added.
+ * Whether an answer or a leadership transfer comes from a node that this node has not asked. A correct node never sends
+ * one. Requests are not checked: this node may not know yet that their sender was added.
  *
  * @param s The node.
  * @param message The message.
@@ -69,7 +69,7 @@ export function isUnasked(s: RaftState, message: Message): boolean {
     case "installSnapshotReply":
       return !isOther(s, s.members, message.from) && !isOther(s, s.membership.latest.learners, message.from);
     case "timeoutNow":
-      // A leader that has removed itself may still hand over.
+      // A leader that has removed itself may still transfer its leadership.
       return message.leader !== s.leader && !s.members.includes(message.leader);
     default:
       return false;

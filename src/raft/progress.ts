@@ -1,5 +1,5 @@
 /**
- * The leader's knowledge of another node's log.
+ * A leader's record of another node's log.
  *
  * @module
  */
@@ -8,87 +8,87 @@ import type { Index, SnapshotSource } from "../api/types.ts";
 import { Outstanding } from "./outstanding.ts";
 
 /**
- * The way in which entries are sent. `probe`: one message at a time, until it is known where the logs agree. `stream`:
- * without waiting for answers. `snapshot`: nothing but a snapshot, until the node has it.
+ * The way of sending entries. `probe`: one message at a time, until the last common entry is known. `stream`: without
+ * waiting for answers. `snapshot`: only a snapshot, until the node has it.
  */
 export type Flow = "probe" | "stream" | "snapshot";
 
-/** The leader's knowledge of another node's log. */
+/** A leader's record of another node's log. */
 export interface Progress {
-  /** The way in which entries are sent. */
+  /** The way of sending entries to the node. */
   flow: Flow;
-  /** Whether an answer is awaited before more is sent; a heartbeat does not wait. */
+  /** Whether the leader waits for an answer before it sends more entries. Heartbeats do not wait. */
   isPaused: boolean;
-  /** The last index at which the logs are known to agree. */
+  /** The match index: the last index up to which the logs are known to agree. */
   match: Index;
-  /** The next entry to send. */
+  /** The next index to send. */
   next: Index;
-  /** Messages that were streamed and are not acknowledged. Empty if the configuration sets no bound. */
+  /** Messages in flight while streaming. Empty if the configuration sets no limit. */
   readonly inflights: Outstanding;
-  /** Answers since the last heartbeat that deny an earlier acknowledgement. */
+  /** The number of answers since the last heartbeat that deny an earlier acknowledgement. */
   denials: number;
-  /** The acknowledgement that the node has contradicted; `null` if there is none, or if it was acknowledged again. */
+  /** The acknowledgement that the node has denied; `null` if there is none, or the node has confirmed it again. */
   denied: Denied | null;
-  /** Whether the node was heard from since the leader last counted. */
+  /** Whether the node has answered since the last check of the quorum. */
   isActive: boolean;
-  /** When the node was last heard from, in ticks of the leader; `undefined` if it was not. */
+  /** The time of the node's last answer, in ticks of the leader; `undefined` if there was none. */
   heardAt: number | undefined;
-  /** The greatest round of heartbeats that the node has answered. */
+  /** The greatest heartbeat round that the node has answered. */
   round: number;
-  /** The snapshot that is being sent; `null` if none is held for that. */
+  /** The snapshot in transfer to the node; `null` if there is none. */
   outgoing: OutgoingSnapshot | null;
-  /** A learner's lap: where the leader's log ended when it began. */
+  /** Of a learner: the last index of the leader's log when the learner's lap began. */
   lapEnd: Index;
-  /** A learner's lap: when it began, in ticks of the leader. */
+  /** Of a learner: the time when its lap began, in ticks of the leader. */
   lapStart: number;
-  /** A learner: whether its last lap was short enough. */
+  /** Of a learner: whether its last lap was short enough. */
   isLevel: boolean;
 }
 
-/** An acknowledgement that a node has contradicted. */
+/** An acknowledgement that the node has denied. */
 export interface Denied {
-  /** The index that it acknowledged. */
+  /** The acknowledged index. */
   readonly match: Index;
-  /** The round of the heartbeat that must confirm the contradiction. */
+  /** The round of the heartbeat that asks the node to confirm the denial. */
   readonly round: number;
-  /** When that was last sent, in ticks of the leader. */
+  /** The time when that heartbeat was last sent, in ticks of the leader. */
   askedAt: number;
 }
 
-/** A snapshot that is being sent. */
+/** A snapshot in transfer to a node. */
 export interface OutgoingSnapshot {
-  /** The snapshot, open. */
+  /** The open snapshot. */
   readonly source: SnapshotSource;
-  /** The size of its pieces; 0 if it is sent whole. */
+  /** The size of its pieces, in bytes; 0 for one message. */
   readonly pieceBytes: number;
-  /** Up to here the node has the data, in bytes. */
+  /** The number of bytes that the node has acknowledged. */
   acknowledged: number;
-  /** Where the next piece to send begins; `null` once the last was sent. */
+  /** The offset of the next piece to send; `null` after the last piece. */
   next: number | null;
   /** The round of an unanswered heartbeat, and the end of the pieces sent before it; `null` if there is none. */
   checkpoint: { readonly round: number; readonly end: number } | null;
-  /** Requests of a damaged node since it last acknowledged a piece. */
+  /** The number of requests from a damaged node since it last acknowledged a piece. */
   requests: number;
 }
 
-/** The node has answered. */
+/** Records that the node has answered. */
 export function hear(progress: Progress, now: number): void {
   progress.isActive = true;
   progress.heardAt = now;
 }
 
-/** The snapshot that is being sent has arrived, or is not wanted any more. */
+/** Ends the transfer of a snapshot: it has arrived, or is no longer needed. */
 export function endSnapshot(progress: Progress): void {
   progress.outgoing = null;
   if (progress.flow === "snapshot") progress.flow = "probe";
 }
 
 /**
- * The progress of a node about which the leader knows nothing yet.
+ * Makes a leader's first record of a node.
  *
  * @param lastIndex The last index of the leader's log.
- * @param tick The leader's time, in ticks.
- * @returns The initial progress.
+ * @param tick The leader's time.
+ * @returns The record.
  */
 export function newProgress(lastIndex: Index, tick: number): Progress {
   return {

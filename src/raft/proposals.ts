@@ -1,5 +1,5 @@
 /**
- * Taking commands.
+ * Processes proposals on the leader.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import { appendOwn, replicate } from "./replication.ts";
 import { ACTION_BYTES, type RaftState } from "./state.ts";
 
 /**
- * The leader takes a command.
+ * Appends a command to the leader's log, and replicates it.
  *
  * @param s The leader.
  * @param command The command.
- * @param taken Called when the command is in the log, and not committed yet.
+ * @param taken Called when the command is in the log, and before it can be committed.
  */
 export function propose(s: RaftState, command: Uint8Array, taken: () => void = () => {}): void {
   requireLeader(s, "propose a command");
@@ -28,7 +28,7 @@ export function propose(s: RaftState, command: Uint8Array, taken: () => void = (
   replicate(s);
 }
 
-/** Refuses a command that no message can carry: no follower would ever get it, nor anything behind it. */
+/** Rejects a command that does not fit into a message: no follower could get it, or any entry after it. */
 export function requireFitsMessage({ config }: RaftState, { byteLength }: Uint8Array): void {
   const most = entryBytesMax(config);
   if (byteLength <= most) return;
@@ -38,7 +38,7 @@ export function requireFitsMessage({ config }: RaftState, { byteLength }: Uint8A
   );
 }
 
-/** Refuses a command while too many are uncommitted. One alone may be of any size. */
+/** Rejects a command while too many are uncommitted. A single one may have any size. */
 function requireRoom({ config, uncommitted, id }: RaftState, { byteLength }: Uint8Array): void {
   const bytes = uncommitted.bytes + byteLength + ACTION_BYTES;
   if (uncommitted.count === 0 || bytes <= config.maxUncommittedBytes) return;

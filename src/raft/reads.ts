@@ -1,6 +1,7 @@
 /**
  * Linearizable reads without a log entry (dissertation 6.4). A read sees the entries that were committed when it was
- * requested. It is answered once a majority has confirmed, after the request, that this node still leads.
+ * requested. It is answered after a majority has confirmed that this node is still the leader. The confirmation must
+ * follow the request.
  *
  * @module
  */
@@ -12,14 +13,14 @@ import { askAll } from "./replication.ts";
 import { replyToRead } from "./role.ts";
 import type { RaftState } from "./state.ts";
 
-/** Takes a read of the application, or of another node. */
+/** Adds a read of the application, or of another node. */
 export function addRead(s: RaftState, id: number, from: NodeId | null = null): void {
   s.reads.push({ id, from, round: s.round + 1, index: undefined });
 }
 
 /**
- * Another node wants to answer reads. It repeats a request until it is answered, and asks for one at a time: so an earlier
- * one of the same node is of no use any more.
+ * Processes a read request of another node. That node repeats a request until it is answered, and sends one at a time.
+ * So its earlier requests are obsolete.
  */
 export function onReadRequest(s: RaftState, { term, from, request }: ReadRequest): void {
   const isTaken = s.role === "leader" && term === s.term && s.transfer === null && s.others.includes(from);
@@ -36,7 +37,7 @@ function answeredRound(s: RaftState): number {
   return rounds[Math.floor(rounds.length / 2)]!;
 }
 
-/** Answers the reads that can be answered, and asks for confirmation for the others. */
+/** Answers the reads that can be answered, and requests confirmation for the others. */
 export function settleReads(s: RaftState): void {
   const { reads } = s;
   // Before a leader has committed an entry of its own term, it does not know the commit index.

@@ -26,7 +26,7 @@ function hint(s: RaftState): string {
   return s.leader === null ? "no leader is known" : `ask node ${s.leader}`;
 }
 
-/** Adds a voting member, which may have been a learner. */
+/** Adds a voting member. It may have been a learner. */
 export function addServer(s: RaftState, id: NodeId, address?: string): void {
   const attempt = `add server ${id}`;
   const { members, learners, replacement } = s.membership.latest;
@@ -68,7 +68,7 @@ export function replaceServer(s: RaftState, { id, by, address }: ReplaceServerEv
   change(s, attempt, { members, learners: added, replacement: { from: id, to: by } }, [by, address]);
 }
 
-/** Continues a replacement, even if an earlier leader has begun it. */
+/** Continues a replacement, even if an earlier leader began it. */
 export function continueReplacement(s: RaftState): void {
   const { latest: { members, learners, replacement } } = s.membership;
   if (replacement === undefined || s.transfer !== null || !canChange(s)) return;
@@ -78,15 +78,15 @@ export function continueReplacement(s: RaftState): void {
 }
 
 /**
- * Whether a learner has caught up lately with the leader, within an election timeout. Then it does not hold up the
- * cluster.
+ * Whether a learner has recently caught up with the leader, within one election timeout. Then its vote does not delay
+ * the cluster.
  */
 function isLevel(s: RaftState, id: NodeId): boolean {
   const progress = s.progress.get(id);
   return progress !== undefined && progress.isLevel && s.now - progress.lapStart <= s.config.electionTimeout[0];
 }
 
-/** Throws if a learner has not caught up, because its vote would hold up the cluster. */
+/** Throws if a learner has not caught up, because its vote would delay the cluster. */
 function requireLevel(s: RaftState, attempt: string, id: NodeId): void {
   if (isLevel(s, id)) return;
   const match = s.progress.get(id)?.match ?? 0;
@@ -141,7 +141,7 @@ function isSame(before: Membership, wanted: Omit<Membership, "index">): boolean 
     sameAddresses(before.addresses, wanted.addresses) && before.replacement?.to === wanted.replacement?.to;
 }
 
-/** Keeps the facts about nodes that stay. A node that was removed and is added again begins without any. */
+/** Keeps the facts about nodes that stay. A node that was removed and added again begins without facts. */
 function withFacts(
   { incarnations }: Membership,
   ids: Pick<Membership, "members" | "learners">,
@@ -158,7 +158,7 @@ function withFacts(
   };
 }
 
-/** The change counts from here on: for the leader when it is appended, for the others when it arrives. */
+/** Begins a change. It takes effect at once: on the leader when it is appended, on the others when it arrives. */
 function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index">): void {
   appendOwn(s, "config", encodeMembership(wanted));
   announceMembers(s, before);
@@ -166,14 +166,15 @@ function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index
   for (const id of s.progress.keys()) if (!others.has(id)) s.progress.delete(id);
   for (const id of others) if (!s.progress.has(id)) s.progress.set(id, newProgress(s.log.lastIndex, s.now));
   broadcast(s);
-  // If a removed node was the only one missing, the change is committed now, and no answer will come.
+  // If a removed node was the only one that had not acknowledged, the change is committed now, and no answer will
+  // follow.
   commitByQuorum(s);
 }
 
 /**
- * Measures how fast a learner catches up, and gives it a vote when it is fast enough. In one lap, it gets the entries that
- * the leader had when the lap began. If that takes at most an election timeout, the learner cannot hold up the cluster for
- * longer than an election does.
+ * Measures how fast a learner catches up, and gives it a vote when it is fast enough. In one lap, it gets the entries
+ * that the leader had when the lap began. If a lap takes at most one election timeout, the learner cannot delay the
+ * cluster for longer than an election.
  */
 export function promoteIfCaughtUp(s: RaftState, id: NodeId, progress: Progress): void {
   if (progress.match < progress.lapEnd || !s.membership.latest.learners.includes(id) || isBehind(s, id)) return;

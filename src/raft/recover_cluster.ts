@@ -13,11 +13,11 @@ import { encodeMembership, sortedIds } from "./membership.ts";
 
 /** The new cluster. */
 export interface RecoverClusterOptions {
-  /** Its members: the one or the few that get a copy of the recovered log. */
+  /** Its members: one or a few nodes that get a copy of the recovered log. */
   readonly members: readonly NodeId[];
-  /** Its id, a new UUID. It lets the nodes refuse those of the old cluster. */
+  /** Its id, a new UUID. The new cluster refuses nodes of the old cluster that return. */
   readonly cluster: string;
-  /** Ends it early. */
+  /** Cancels the recovery. */
   readonly signal?: AbortSignal;
   /** Called with the progress of the copy. */
   readonly onProgress?: (progress: CopyProgress) => void;
@@ -32,18 +32,18 @@ export interface RecoveredCluster {
 }
 
 /**
- * Makes the log of a new cluster from the log of a surviving member, for a cluster that has lost its majority for good.
- * The new log has the same entries and snapshot, followed by a configuration with the remaining members. **Acknowledged
- * entries that are not in this log are lost. Entries in it become committed, whether they were acknowledged or not.** So
- * use the log of the surviving member with the highest last term, and among those, with the highest last index. If a
- * majority can be brought back, do that instead.
+ * Makes the log of a new cluster from the log of a surviving member, for a cluster that has permanently lost its
+ * majority. The new log has the same entries and snapshot, followed by a configuration with the remaining members.
+ * **Acknowledged entries that are not in this log are lost. Entries in it become committed, even if they were never
+ * acknowledged.** So use the log of the surviving member with the highest last term, and among those, with the highest
+ * last index. If a majority can be restored, restore it instead.
  *
- * @param source The log of a surviving member that was stopped. It is only read.
+ * @param source The log of a stopped surviving member. It is only read.
  * @param target An empty log without a cluster, open for writing. It is durable when this returns.
  * @param options The new cluster.
  * @returns The end of the new log.
- * @throws {WalLogError} `INVALID_ARGUMENT` for options out of their domain, a source without entries, or a target that is
- * not empty; `CORRUPT` if the source is damaged; whatever reading and writing throws.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for options out of their range, a source without entries, or a target that
+ * is not empty; `CORRUPT` if the source is damaged; any error from reading or writing.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ export async function recoverCluster(
 ): Promise<RecoveredCluster> {
   requireMembers(members);
   requireLogs(source, target, cluster);
-  // A wrong id of the cluster, or a target that belongs to another one, is rejected before anything is written.
+  // An invalid cluster id, or a target that belongs to another cluster, is rejected before anything is written.
   target.foundCluster(cluster);
   const contents = { ...contentsOf(source), cluster: undefined, hardState: { term: 0, votedFor: null } };
   await writeAnew(target, contents, { signal, onProgress });
@@ -80,7 +80,7 @@ export async function recoverCluster(
   const term = Math.max(source.hardState.term, source.lastTerm) + 1;
   const command = encodeMembership({ members: sortedIds(members), learners: [] });
   target.append([{ term, index, kind: "config", command }]);
-  // A vote for nobody, in a term in which nobody can have asked.
+  // The node votes for nobody, in a term in which no candidate can have requested votes.
   target.setHardState({ term, votedFor: null });
   await target.sync();
   return { index, term };
