@@ -124,7 +124,7 @@ test("a state machine that does not belong to the log is refused", () => {
   };
   assert.match(refusal({ applied: 11 }), /Cannot make a node with applied index 11: the log ends at index 10/);
   log.compact(5, { config: [1n, 2n, 3n] });
-  assert.match(refusal({ applied: 4 }), /applied index 4: the snapshot at index 5 has replaced what follows it/);
+  assert.match(refusal({ applied: 4 }), /applied index 4: the snapshot at index 5 has replaced the entries after it/);
   for (const config of [{ applied: -1 }, { applied: 1.5 }, { maxApplyBytes: 0 }, { maxApplyBytes: NaN }]) {
     refusal(config);
   }

@@ -60,7 +60,7 @@ test("an unfinished transfer ends after transferTimeout ticks; without a limit, 
     cluster.step(1n, { type: "transferLeadership", target: 3n });
     cluster.tick(7, [1n]);
     const { message } = refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");
-    assert.equal(message, "Cannot propose a command: node 1 is handing over; ask again in a moment");
+    assert.equal(message, "Cannot propose a command: node 1 is transferring leadership; try again shortly");
     cluster.tick(1, [1n]);
     if (transferTimeout > 0) cluster.propose(1n, "y");
     else refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");
@@ -100,8 +100,8 @@ test("a transfer that cannot begin is refused", () => {
     /^Cannot transfer leadership to node 3: node 2 is a follower/,
   );
   const attempt = (target: number) => `Cannot transfer leadership to node ${target}: `;
-  assert.equal(refused(leader, 1n, "INVALID_ARGUMENT"), `${attempt(1)}it leads already`);
-  assert.equal(refused(leader, 4n, "INVALID_ARGUMENT"), `${attempt(4)}it is no voting member`);
+  assert.equal(refused(leader, 1n, "INVALID_ARGUMENT"), `${attempt(1)}it is already the leader`);
+  assert.equal(refused(leader, 4n, "INVALID_ARGUMENT"), `${attempt(4)}it is not a voting member`);
 });
 
 test("a leader that hands over to a live node takes no request in between", () => {

@@ -40,7 +40,7 @@ test("a learner gets a vote by addServer only if it is level with the leader", (
   assert.equal(refused.isRetryable, true);
   assert.equal(
     refused.message,
-    "Cannot add server 4: the learner has entries up to 22 of 23; try again when it is level",
+    "Cannot add server 4: the learner has entries up to 22 of 23; try again after it has caught up",
   );
   cluster.passes = () => true;
   cluster.tick(6, [1n]);

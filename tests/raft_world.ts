@@ -34,8 +34,7 @@ import {
 } from "./raft_machines.ts";
 
 /** Requests that no node can carry out. */
-const IMPOSSIBLE =
-  /it is the last member$|it cannot replace itself$|it leads already$|it is no voting member$|it has lost its log$/;
+const IMPOSSIBLE = /it is (the last member|already the leader|not a voting member)$|it cannot replace itself$/;
 
 /** A cluster on simulated machines, and the network between them. */
 export class RaftWorld {

@@ -70,7 +70,7 @@ export function checkEvent(event: RaftEvent): void {
     case "readIndex":
       return;
     default:
-      throw invalid(`there is no event of type ${show((event as { type: unknown }).type)}`);
+      throw invalid(`unknown event type ${show((event as { type: unknown }).type)}`);
   }
 }
 
@@ -82,7 +82,7 @@ function isTarget(data: unknown): boolean {
 function checkMessage(message: Message): void {
   requireObject(message, "a message");
   const numbers = Object.hasOwn(NUMBERS, message.type) ? NUMBERS[message.type] : undefined;
-  if (numbers === undefined) throw invalid(`there is no message of type ${show(message.type)}`);
+  if (numbers === undefined) throw invalid(`unknown message type ${show(message.type)}`);
   const fields = message as unknown as Readonly<Record<string, unknown>>;
   for (const field of numbers) {
     const name = field.replace("?", "");

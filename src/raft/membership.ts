@@ -115,10 +115,10 @@ export function decodeMembership({ index, command }: Pick<NewEntry, "index" | "c
   }
   const rest = command.subarray(list.length * 8);
   if (list.filter((id) => id === list[0]).length < 3) {
-    if (rest.length > 0) throw notReadable(index, `expected 8 bytes a number, found ${byteLength} bytes`);
+    if (rest.length > 0) throw notReadable(index, `expected a multiple of 8 bytes, found ${byteLength} bytes`);
     return fromList(index, list);
   }
-  if (!isFacts(rest)) throw notReadable(index, `the ${rest.length} bytes behind the ids are of no known kind`);
+  if (!isFacts(rest)) throw notReadable(index, `the ${rest.length} bytes after the ids have an unknown format`);
   return { ...fromList(index, list.slice(0, -1)), ...ownFacts(rest) };
 }
 

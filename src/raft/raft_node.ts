@@ -219,7 +219,7 @@ export class RaftNode {
    */
   step(event: RaftEvent): Action[] {
     if (this.#queue.isBusy) {
-      throw new WalLogError("BUSY", "Cannot step: steps of stepAsync are under way, which this one would overtake");
+      throw new WalLogError("BUSY", "Cannot step: steps of stepAsync are under way, and this step would overtake them");
     }
     return this.#run(event, false);
   }

@@ -18,7 +18,7 @@ import type { ReplaceServerEvent } from "./types.ts";
 /** Throws `NOT_LEADER` unless the node leads and is not transferring its leadership. */
 export function requireLeader(s: RaftState, attempt: string): void {
   if (s.role === "leader" && s.transfer === null) return;
-  const found = s.role === "leader" ? "is handing over; ask again in a moment" : `is a ${s.role}; ${hint(s)}`;
+  const found = s.role === "leader" ? "is transferring leadership; try again shortly" : `is a ${s.role}; ${hint(s)}`;
   throw new WalLogError("NOT_LEADER", `Cannot ${attempt}: node ${s.id} ${found}`, { leader: s.leader });
 }
 
@@ -61,7 +61,7 @@ export function replaceServer(s: RaftState, { id, by, address }: ReplaceServerEv
     throw inProgress(attempt, `server ${from} is being replaced by ${to}; wait for that, or remove one of them`);
   }
   if (id === by || !members.includes(id)) {
-    const found = id === by ? "it cannot replace itself" : "it is no voting member";
+    const found = id === by ? "it cannot replace itself" : "it is not a voting member";
     throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ${found}`);
   }
   const added = members.includes(by) ? learners : [...learners, by];
@@ -90,7 +90,10 @@ function isLevel(s: RaftState, id: NodeId): boolean {
 function requireLevel(s: RaftState, attempt: string, id: NodeId): void {
   if (isLevel(s, id)) return;
   const match = s.progress.get(id)?.match ?? 0;
-  throw inProgress(attempt, `the learner has entries up to ${match} of ${s.log.lastIndex}; try again when it is level`);
+  throw inProgress(
+    attempt,
+    `the learner has entries up to ${match} of ${s.log.lastIndex}; try again after it has caught up`,
+  );
 }
 
 function inProgress(attempt: string, reason: string): WalLogError {
@@ -120,8 +123,8 @@ function change(
   if (!canChange(s)) {
     throw inProgress(
       attempt,
-      `it takes that the last change, at index ${s.membership.latest.index}, and an entry of term ${s.term} are ` +
-        `committed, found commit index ${s.commitIndex}`,
+      `the last change, at index ${s.membership.latest.index}, and an entry of term ${s.term} must be committed first; ` +
+        `the commit index is ${s.commitIndex}`,
     );
   }
   const before = s.membership.latest;

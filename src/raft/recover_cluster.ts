@@ -104,7 +104,7 @@ function requireLogs(source: WalLog, target: WalLog, cluster: string): void {
     );
   }
   if (source.lastIndex === 0) throw invalid(`the log at ${source.path} is empty`);
-  if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("its new id is the one that it had");
+  if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("the new id equals the old one");
   const { lastIndex, hardState: { term } } = target;
   if (lastIndex > 0 || term > 0) throw invalid(`the log at ${target.path} is not empty`);
 }

@@ -34,7 +34,7 @@ function requireKnown(s: RaftState, match: Index): void {
   if (match <= s.log.lastIndex) return;
   throw new WalLogError(
     "INVALID_ARGUMENT",
-    `Cannot take an answer: it agrees up to index ${match}, found ${s.log.lastIndex} to be the last`,
+    `Cannot take an answer: it acknowledges index ${match}, the last index is ${s.log.lastIndex}`,
   );
 }
 

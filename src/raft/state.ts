@@ -128,8 +128,8 @@ export function readMembership(log: RaftLog, config: CheckedConfig): MembershipH
 function startIndex({ applied }: CheckedConfig, { snapshotIndex, lastIndex }: RaftLog): Index {
   if (applied === 0 || (applied >= snapshotIndex && applied <= lastIndex)) return Math.max(applied, snapshotIndex);
   const found = applied < snapshotIndex
-    ? `the snapshot at index ${snapshotIndex} has replaced what follows it; restore that and pass its index`
-    : `the log ends at index ${lastIndex}; it is another log, or has lost its end`;
+    ? `the snapshot at index ${snapshotIndex} has replaced the entries after it; restore it and pass its index`
+    : `the log ends at index ${lastIndex}; it is the wrong log, or has lost its newest entries`;
   throw new WalLogError("INVALID_ARGUMENT", `Cannot make a node with applied index ${applied}: ${found}`);
 }
 

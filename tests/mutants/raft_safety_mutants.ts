@@ -270,7 +270,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: a recovered cluster keeps its id",
     file: RECOVER_CLUSTER,
     edits: [[
-      'if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("its new id is the one that it had");\n',
+      'if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("the new id equals the old one");\n',
       "",
     ]],
     dies: "raft_recover_cluster_test",
