@@ -1,5 +1,5 @@
 /**
- * Sends a leader's entries, heartbeats and snapshots.
+ * Sends entries and heartbeats from the leader to the other nodes.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { isWaitingForSnapshot, noteHeartbeat, sendSnapshot } from "./snapshot_se
 import type { RaftState } from "./state.ts";
 
 /**
- * Sends a node its next entries or snapshot, whether it has answered or not.
+ * Sends a node its next entries or its snapshot, even if it has not answered.
  *
- * @returns Whether anything was sent: the log may be unreadable for a moment.
+ * @returns Whether a message was sent: the log may be temporarily unreadable.
  */
 export function sendNext(s: RaftState, to: NodeId): boolean {
   const progress = s.progress.get(to);
@@ -34,15 +34,15 @@ export function sendNext(s: RaftState, to: NodeId): boolean {
   return true;
 }
 
-/** The bytes of entries' commands. */
+/** The size of the entries' commands, in bytes. */
 export function bytesOf(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { command }) => sum + command.byteLength, 0);
 }
 
 /**
- * Sends a node the entries that it lacks, as many as may be on their way to it.
+ * Sends a node the entries that it lacks, up to the limits on messages in flight.
  *
- * @returns Whether anything was sent.
+ * @returns Whether a message was sent.
  */
 export function sendPending(s: RaftState, to: NodeId): boolean {
   const progress = s.progress.get(to);
@@ -51,7 +51,7 @@ export function sendPending(s: RaftState, to: NodeId): boolean {
   return isSent;
 }
 
-/** Whether a node may be sent entries that it lacks. */
+/** Whether the leader may send a node the entries that it lacks. */
 function canSend(s: RaftState, { isPaused, next, inflights }: Progress): boolean {
   const { maxInflightMessages, maxInflightBytes } = s.config;
   const hasRoom = inflights.count === 0 ||
@@ -72,12 +72,12 @@ function sendEntries(s: RaftState, to: NodeId, next: Index, entries: readonly Lo
   });
 }
 
-/** Whether heartbeats are numbered, so that their answers show which pieces of a snapshot were lost. */
+/** Whether heartbeats have a round, so that their answers show which pieces of a snapshot were lost. */
 function isSendingSnapshot(s: RaftState): boolean {
   return hasFlowControl(s.config) && [...s.progress.values()].some(({ outgoing }) => outgoing !== null);
 }
 
-/** Sends every node its next entries, or a heartbeat. */
+/** Sends every node its next entries or a heartbeat. */
 export function broadcast(s: RaftState): void {
   if (isSendingSnapshot(s)) s.round++;
   for (const progress of s.progress.values()) progress.denials = 0;
@@ -89,20 +89,18 @@ export function broadcast(s: RaftState): void {
   }
 }
 
-/**
- * Sends a heartbeat. It follows the streamed entries, so a node that lacks any of them rejects it.
- */
+/** Sends a heartbeat. It follows the streamed entries, so a node that lacks some of them rejects it. */
 function sendHeartbeat(s: RaftState, to: NodeId, progress: Progress): void {
   if (!isWaitingForSnapshot(s, progress)) return sendEntries(s, to, progress.next, []);
   if (!hasFlowControl(s.config)) return void sendSnapshot(s, to, progress);
-  // A node that no longer needs a snapshot accepts this.
+  // A node that no longer needs a snapshot accepts this message.
   sendEntries(s, to, s.trailing.firstIndex, []);
   noteHeartbeat(s, progress);
 }
 
 /**
- * Asks every node whether this node still leads, for reads. Unlike a heartbeat, it does not send unanswered entries
- * again: there can be thousands of reads, and the node may be down.
+ * Asks every node to confirm that this node is the leader, for reads. Unlike a heartbeat, this does not send unanswered
+ * entries again: there can be thousands of reads, and the other node may be down.
  */
 export function askAll(s: RaftState): void {
   for (const id of s.others) {
@@ -115,8 +113,8 @@ export function askAll(s: RaftState): void {
 }
 
 /**
- * Asks a node, with a numbered heartbeat, whether it has the entries that it acknowledged, or a snapshot that includes
- * them.
+ * Asks a node to confirm its acknowledgement, with a numbered heartbeat: whether it has the entries, or a snapshot that
+ * includes them.
  */
 export function askAgain(s: RaftState, to: NodeId, { match, round }: Denied): void {
   const prevLogIndex = Math.max(match, s.trailing.firstIndex - 1);
@@ -130,7 +128,7 @@ export function askAgain(s: RaftState, to: NodeId, { match, round }: Denied): vo
   s.send(to, { ...message, prevLogIndex, prevLogTerm: s.log.termAt(prevLogIndex)!, round });
 }
 
-/** Appends an entry that the leader itself makes. */
+/** Appends an entry of the leader itself. */
 export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Array): void {
   const entry: Required<NewEntry> = { term: s.term, index: s.log.lastIndex + 1, kind, command };
   s.writer.append([entry]);

@@ -1,6 +1,6 @@
 /**
- * Passes an installed snapshot to the application. The node opens the log's snapshot, and the application reads it, so the
- * node does not hold it in memory.
+ * Passes an installed snapshot to the application. The node opens the log's snapshot, and the application reads it. So
+ * the node does not hold it in memory.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import type { RaftState } from "./state.ts";
 import type { RestoreSnapshotAction } from "./actions.ts";
 
 /**
- * Tells the application to restore a snapshot that was installed.
+ * Tells the application to restore an installed snapshot.
  *
  * @param s The node.
  * @param meta The snapshot's index, term and configuration.
- * @param data Its data, if the node has it. Otherwise the application reads it from the log.
+ * @param data Its data, if the node has it in memory. Otherwise the application reads it from the log.
  */
 export function restore(s: RaftState, { index, term, config }: SnapshotMeta, data?: Uint8Array<ArrayBuffer>): void {
   s.isUnrestored = data === undefined;
@@ -25,8 +25,8 @@ export function restore(s: RaftState, { index, term, config }: SnapshotMeta, dat
 }
 
 /**
- * Opens the latest installed snapshot for the application. If that fails, a later step tries again. Until then, nothing is
- * applied, because the application would apply it to an older state.
+ * Opens the latest installed snapshot for the application. If that fails, a later step tries again. Until then, no
+ * entries are applied, because the state machine still has an older state.
  *
  * @param s The node.
  */
@@ -48,7 +48,9 @@ export function offerRestore(s: RaftState): void {
   s.actions.push(withSource(action, () => source));
 }
 
-/** Reads the data. If that fails, the state machine must not go on: later commands are not for its state. */
+/**
+ * Reads the data. If that fails, the state machine must not continue: later commands need the state of the snapshot.
+ */
 function readAll(s: RaftState, source: SnapshotSource): Uint8Array<ArrayBuffer> {
   try {
     const data = source.read(0, source.dataBytes);
@@ -59,7 +61,7 @@ function readAll(s: RaftState, source: SnapshotSource): Uint8Array<ArrayBuffer> 
   }
 }
 
-/** Adds the source, which a copy or a comparison of the action leaves out. */
+/** Adds the source as a property that copies and comparisons of the action ignore. */
 function withSource(action: Omit<RestoreSnapshotAction, "source">, get: () => SnapshotSource): RestoreSnapshotAction {
   return Object.defineProperty(action, "source", { get, enumerable: false }) as RestoreSnapshotAction;
 }

@@ -1,5 +1,5 @@
 /**
- * Random numbers that a seed repeats, in every implementation alike.
+ * A seeded random number generator. Every implementation of it returns the same numbers.
  *
  * @module
  */
@@ -13,14 +13,14 @@ export class SplitMix64 {
   /**
    * Makes a generator.
    *
-   * @param seed Any number; its low 64 bits count.
+   * @param seed Any number. Only its low 64 bits count.
    */
   constructor(seed: bigint) {
     this.#state = seed & MASK;
   }
 
   /**
-   * The next 64 bits.
+   * Returns the next 64 bits.
    *
    * @returns A number from 0 to 2^64 - 1.
    */
@@ -33,10 +33,10 @@ export class SplitMix64 {
   }
 
   /**
-   * A number of a range.
+   * Returns a number in a range.
    *
-   * @param minimum The least, a safe integer.
-   * @param maximum The greatest, a safe integer.
+   * @param minimum The minimum, a safe integer.
+   * @param maximum The maximum, a safe integer.
    * @returns A number from `minimum` to `maximum`.
    */
   between(minimum: number, maximum: number): number {
@@ -45,8 +45,8 @@ export class SplitMix64 {
 }
 
 /**
- * A random number that does not depend on the seed, for requests. An answer to a request from before the node's last
- * crash may be outdated, and must not be taken for an answer to a new request.
+ * Returns a random number for requests, independent of the seed. An answer to a request from before the node's last
+ * crash may be outdated, and the node must not accept it as an answer to a new request.
  *
  * @returns A number from 0 to 2^52 - 1, so that the next 2^52 numbers are safe integers too.
  */

@@ -1,6 +1,5 @@
 /**
- * Changes that any part of a node can cause: following a leader, entering a term, and reporting new members and
- * leaders.
+ * Changes of the role and the term that many parts of a node make, and the actions that report them.
  *
  * @module
  */
@@ -10,29 +9,29 @@ import { dropIncoming } from "./incoming_snapshot.ts";
 import { type Membership, sameIds } from "./membership.ts";
 import type { RaftState } from "./state.ts";
 
-/** Waits anew for a leader, for a time drawn anew. */
+/** Restarts the election timer with a newly drawn timeout. */
 export function restartElectionTimer(s: RaftState): void {
   s.elapsed = 0;
   s.electionTimeout = s.drawTimeout();
 }
 
-/** Stores the term and the vote, on the disk first: if the write fails, the node has not entered the term. */
+/** Stores the term and the vote, first on the disk. If the write fails, the node has not entered the term. */
 export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): void {
   s.writer.setHardState({ term, votedFor });
   s.writer.flush();
-  // Another leader sends its snapshot from the beginning.
+  // A new leader sends its snapshot from the beginning.
   if (term !== s.term) dropIncoming(s);
   s.term = term;
   s.votedFor = votedFor;
 }
 
-/** Answers the request of another node for a read; without an index, it is refused. */
+/** Answers another node's read request. Without an index, the request is rejected. */
 export function replyToRead(s: RaftState, to: NodeId, request: number, index: Index | undefined): void {
   const isRefused = index === undefined;
   s.send(to, { type: "readReply", term: s.term, from: s.id, request, index: index ?? 0, isRefused });
 }
 
-/** Follows whoever leads in the present term. */
+/** Becomes a follower in the present term. */
 export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.role = "follower";
   s.leader = leader;
@@ -48,13 +47,13 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   }
 }
 
-/** Moves on to a later term, in which the node has not voted. */
+/** Enters a later term. The node has not voted in it. */
 export function enterTerm(s: RaftState, term: Term): void {
   persistVote(s, term, null);
   becomeFollower(s, null);
 }
 
-/** Tells the application of a new role or leader, once for each step that changes them. */
+/** Reports a new role or leader to the application, once for each step that changes them. */
 export function announceLeader(s: RaftState): void {
   const { term, leader, role, announced, config } = s;
   const isSameLeader = leader === announced.leader && (leader === null || term === announced.term);
@@ -63,7 +62,7 @@ export function announceLeader(s: RaftState): void {
   s.actions.push({ type: "leaderChanged", ...s.announced });
 }
 
-/** Forgets the records of a node's log, because the node was removed or added again. */
+/** Removes the records of a node's log, because the node was removed or added again. */
 function forget(s: RaftState, id: NodeId): void {
   s.seen.delete(id);
   s.lost.delete(id);
@@ -71,7 +70,7 @@ function forget(s: RaftState, id: NodeId): void {
   s.damagedSnapshots.delete(id);
 }
 
-/** Tells the application the members of the cluster, if they have changed. */
+/** Reports the members of the cluster to the application if they have changed. */
 export function announceMembers(s: RaftState, before: Membership): void {
   const { members, learners, incarnations, addresses } = s.membership.latest;
   for (const id of new Set([...before.members, ...before.learners, ...s.seen.keys()])) {
@@ -89,7 +88,7 @@ export function announceMembers(s: RaftState, before: Membership): void {
 
 type Addresses = Membership["addresses"];
 
-/** Whether two lists of addresses are the same. */
+/** Whether two lists of addresses are equal. */
 export function sameAddresses(a: Addresses = new Map(), b: Addresses = new Map()): boolean {
   return a.size === b.size && [...a].every(([id, address]) => b.get(id) === address);
 }

@@ -1,5 +1,5 @@
 /**
- * The whole state of a node, in one object. The files beside this one work on it, each on one subject.
+ * The whole state of a node, in one object. Other files have the functions that use it, by subject.
  *
  * @module
  */
@@ -19,102 +19,107 @@ import { Told } from "./told.ts";
 import { Trailing } from "./trailing.ts";
 import type { Action, LeaderChangedAction, Role } from "./actions.ts";
 
-/** Memory that a command takes beside its bytes, roughly: empty commands must count too. */
+/** The approximate memory of a command in addition to its bytes. Empty commands must count too. */
 export const ACTION_BYTES = 64;
 
-/** A transfer of leadership. */
+/** A leadership transfer in progress. */
 export interface Transfer {
   /** The next leader. */
   readonly target: NodeId;
-  /** The time of its start, in ticks of this node. */
+  /** The time when it began, in ticks of this node. */
   readonly since: number;
 }
 
-/** A read that waits until it is known that the node still leads. */
+/** A read that waits for a confirmation that the node is still the leader. */
 export interface PendingRead {
-  /** The application's name for it; of another node, the number of its request. */
+  /** The application's id for it; for a read of another node, the number of its request. */
   readonly id: number;
-  /** The node that asked for it; `null` if it was this node's application. */
+  /** The node that requested it; `null` for this node's application. */
   readonly from: NodeId | null;
   /** The round of heartbeats that a majority must answer. It begins after the request for the read. */
   readonly round: number;
-  /** The index that the state machine must reach. Unknown until the leader has committed an entry of its own term. */
+  /**
+   * The index that the state machine must have applied; unknown until the leader has committed an entry of its own
+   * term.
+   */
   index: Index | undefined;
 }
 
-/** Reads of a node that does not lead. */
+/** Reads of a node that is not the leader. */
 export interface ForwardedReads {
-  /** The leader that is asked, and its term. */
+  /** The leader that got the request, and its term. */
   leader: NodeId | null;
   term: Term;
   /** The number of the latest request. */
   request: number;
-  /** When that was last sent, in ticks. */
+  /** The time when that was last sent, in ticks. */
   sentAt: number;
-  /** The reads that it asks for. */
+  /** The reads that it covers. */
   asked: number[];
-  /** Reads that were asked for later: the answer to a request that was sent before says nothing of them. */
+  /** Reads that arrived later. The answer to a request that was sent earlier does not cover them. */
   waiting: number[];
-  /** Reads that were answered, and wait until enough is applied. */
+  /** Answered reads that wait until their index is applied. */
   answered: { readonly ids: readonly number[]; readonly index: Index }[];
 }
 
-/** Commands that a node has passed on to the leader. */
+/** Commands that a node has forwarded to the leader. */
 export interface ForwardedProposals {
-  /** The leader that has them, and its term. */
+  /** The leader that got them, and its term. */
   leader: NodeId | null;
   term: Term;
-  /** A number that distinguishes the requests of this process from those of earlier ones. */
+  /** The number of this process's session. It distinguishes its requests from those of earlier processes. */
   readonly session: number;
   /** The number of the latest request. */
   request: number;
-  /** Those without an answer, by request: the application's name, and when the request was sent, in ticks. */
+  /** Requests without an answer: the application's id for each, and the time when it was sent, in ticks. */
   readonly pending: Map<number, { readonly id: number; readonly sentAt: number }>;
 }
 
-/** Requests of another node that a leader has seen. */
+/** Requests from another node that a leader has received. */
 export interface Proposer {
-  /** The latest session, and those before it. */
+  /** The latest session, and the earlier ones. */
   readonly session: number;
   readonly earlier: readonly number[];
-  /** The greatest request of the latest session. */
+  /** The greatest request number of the latest session. */
   greatest: number;
-  /** Those that are not far below. */
+  /** The recent request numbers of the latest session. */
   readonly seen: Set<number>;
 }
 
 /** The damage of a log, and the parts that were recovered. */
 export interface Healing {
-  /** Entries that cannot be read. */
+  /** Unreadable entries. */
   readonly missing: Set<Index>;
   /** Good copies of some of them. */
   readonly good: Map<Index, LogEntry>;
-  /** Whether entries after the last one may be lost. */
+  /** Whether the log may have had entries after the last readable one. */
   readonly isTailLost: boolean;
-  /** Whether the snapshot cannot be read. */
+  /** Whether the snapshot is unreadable. */
   isSnapshotLost: boolean;
-  /** The pieces of the replacement snapshot that have arrived; `null` if none is being fetched. */
+  /** The received pieces of the replacement snapshot; `null` if none is being fetched. */
   fetched: IncomingSnapshot | null;
   /** Whether the latest term and vote are lost. */
   isHardStateLost: boolean;
   /**
-   * From this index on, a leader of this node's term had other entries, or none, so this log's entries were not committed.
-   * They cannot become committed now, because a damaged node acknowledges nothing.
+   * From this index on, a leader of this node's term had other entries, or none. So this log's entries were not
+   * committed. They cannot become committed now, because a damaged node acknowledges nothing.
    */
   droppableFrom: Index;
-  /** Whether the members are known: from the log, or from a node that counts this one as a member. */
+  /** Whether the members are known: from the log, or from a node whose configuration has this node as a member. */
   isMembershipKnown: boolean;
   /** The terms that other nodes have reported since this node started. */
   readonly terms: Map<NodeId, Term>;
   /** The members that this node asks: from its configuration, its log, or the answers of members. */
   readonly peers: Set<NodeId>;
-  /** The node that claims to lead, which is asked too; `null` if there is none. */
+  /** The node that claims to be the leader, which is asked too; `null` if there is none. */
   leader: NodeId | null;
-  /** The number of this node's requests. It tells answers to requests from before the last crash apart. */
+  /**
+   * The number of this node's requests. It distinguishes their answers from answers to requests before the last crash.
+   */
   readonly request: number;
 }
 
-/** The members of the cluster until the log has a configuration. */
+/** Returns the members of the cluster until the log has a configuration. */
 function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] {
   return joining ? [] : sortedIds([id, ...peers]);
 }
@@ -133,24 +138,24 @@ function startIndex({ applied }: CheckedConfig, { snapshotIndex, lastIndex }: Ra
   throw new WalLogError("INVALID_ARGUMENT", `Cannot make a node with applied index ${applied}: ${found}`);
 }
 
-/** The state of a node. */
+/** The whole state of a node. */
 export class RaftState {
-  /** The configuration of the node. */
+  /** The node's configuration. */
   readonly config: CheckedConfig;
-  /** The log, to be read. */
+  /** The log, for reading. */
   readonly log: RaftLog;
-  /** The log, to be written. */
+  /** The log, for writing. */
   readonly writer: LogWriter;
-  /** The entries that stay in the log below a snapshot. */
+  /** The entries that stay in the log after a snapshot. */
   readonly trailing: Trailing;
-  /** The membership of the cluster. */
+  /** The configurations of the cluster. */
   membership: MembershipHistory;
   /** The source of random election timeouts. */
   readonly random: SplitMix64;
 
-  /** The role of the node. */
+  /** The node's role. */
   role: Role = "follower";
-  /** The latest term that the node has seen; the log's hard state says the same. */
+  /** The latest term that the node has seen, as in the log's hard state. */
   term: Term;
   /** The node's vote in that term. */
   votedFor: NodeId | null;
@@ -160,20 +165,20 @@ export class RaftState {
   announced: Omit<LeaderChangedAction, "type">;
   /** The last committed index that the node knows. */
   commitIndex: Index;
-  /** The last index whose command was given to the application. */
+  /** The last index that was handed to the application. */
   lastApplied: Index;
-  /** The size of the commands that the step under way has handed out, in bytes. */
+  /** The size of the commands that the step in progress has returned, in bytes. */
   appliedBytes = 0;
 
   /** Ticks since the node was made. */
   now = 0;
-  /** When the flush under way began, in ticks; `undefined` if none is. */
+  /** The time when the flush in progress began, in ticks; `undefined` if there is none. */
   flushingSince: number | undefined;
-  /** Ticks since a leader was heard, or since an election began; a leader does not count them. */
+  /** Ticks since the node heard from a leader, or since an election began. A leader does not count them. */
   elapsed = 0;
   /** The value of `elapsed` at which an election is due. */
   electionTimeout: number;
-  /** The nodes that would vote for this node, during a pre-vote; `null` otherwise. */
+  /** The nodes that would vote for this node, during a pre-vote; otherwise `null`. */
   preVotes: Set<NodeId> | null = null;
   /** The nodes that have voted for this node, while it is a candidate. */
   votes: Set<NodeId> = new Set();
@@ -186,13 +191,13 @@ export class RaftState {
   readonly uncommitted: Outstanding = new Outstanding();
   /** Of a leader: the index and term of the last command that it took. */
   proposed: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
-  /** Of a leader: the transfer of leadership under way. */
+  /** Of a leader: the leadership transfer in progress. */
   transfer: Transfer | null = null;
-  /** Of a leader: reads that wait. */
+  /** Of a leader: reads that wait for a confirmation. */
   reads: PendingRead[] = [];
   /** Of a follower: reads for which it asks the leader. */
   readonly forwardedReads: ForwardedReads;
-  /** Of a follower: commands that it has passed on. */
+  /** Of a follower: commands that it has forwarded. */
   readonly forwardedProposals: ForwardedProposals;
   /** Of a leader: the nodes that have forwarded commands. */
   readonly proposers: Map<NodeId, Proposer> = new Map();
@@ -200,39 +205,39 @@ export class RaftState {
   round = 0;
   /** Of a leader: ticks since its last check of the quorum. */
   sinceQuorum = 0;
-  /** Of a follower: the snapshot that arrives in pieces. */
+  /** Of a follower: the snapshot in transfer to it. */
   incoming: IncomingSnapshot | null = null;
-  /** Whether an installed snapshot could not be opened for the application yet. Until then, nothing is applied. */
+  /** Whether the node could not yet open an installed snapshot for the application. Until then, nothing is applied. */
   isUnrestored = false;
-  /** Ends the node, and returns the error that says so. */
+  /** Ends the node, and returns the error with the reason. */
   fail: (cause: unknown) => unknown = (cause) => cause;
 
   /** The identity of the log; `undefined` if it has none. */
   origin: Origin | undefined;
-  /** The cluster that the log joins if it takes entries or a snapshot from the message under way. */
+  /** The cluster that the log joins if it accepts entries or a snapshot from the present message. */
   joins: string | undefined;
-  /** The incarnations of members' logs, as this node first heard them. Those in the configuration take precedence. */
+  /** The incarnations of members' logs, as first heard by this node. Those in the configuration take precedence. */
   readonly seen: Map<NodeId, string> = new Map();
-  /** Members whose logs are known to lack entries that they acknowledged. */
+  /** Members whose logs are known to lack acknowledged entries. */
   readonly lost: Set<NodeId> = new Set();
   /** The refused nodes and lost members that were reported to the application. */
   readonly told: Told = new Told();
 
   /** The index and term of members' damaged snapshots, as reported since this node started. */
   readonly damagedSnapshots: Map<NodeId, { readonly index: Index; readonly term: Term }> = new Map();
-  /** The snapshot that nodes with a damaged one fetch, and the time of the last request; `null` if none does. */
+  /** The snapshot that nodes with a damaged one fetch, and the time of the last request; `null` if there is none. */
   served: { readonly source: SnapshotSource; since: number } | null = null;
   /** The snapshots that are open for sending. */
   readonly sources: Set<SnapshotSource> = new Set();
 
-  /** The damage of the log; `null` if there is none. While there is, the other fields cannot be relied on. */
+  /** The damage of the log; `null` if there is none. While the log is damaged, the other fields are not reliable. */
   healing: Healing | null = null;
 
-  /** The actions of the step under way. */
+  /** The actions of the step in progress. */
   actions: Action[] = [];
 
   /**
-   * Makes the state of a node that starts, from its log.
+   * Makes the state of a node from its log.
    *
    * @param config The configuration of the node.
    * @param log Its log.
@@ -255,7 +260,7 @@ export class RaftState {
     this.forwardedProposals = { leader, term, session, request: session, pending: new Map() };
   }
 
-  /** This node. */
+  /** The id of this node. */
   get id(): NodeId {
     return this.config.id;
   }
@@ -276,21 +281,24 @@ export class RaftState {
     return this.members.includes(this.id);
   }
 
-  /** Whether those are a majority: members all, for only members are asked, and a change of members ends the asking. */
+  /**
+   * Whether these ids are a majority. All of them are members: only members are asked, and a change of members ends the
+   * election.
+   */
   isQuorum(ids: ReadonlySet<NodeId>): boolean {
     return ids.size > this.members.length / 2;
   }
 
-  /** An election timeout. */
+  /** Draws an election timeout. */
   drawTimeout(): number {
     const [minimum, maximum] = this.config.electionTimeout;
     return this.random.between(minimum, maximum);
   }
 
   /**
-   * Reads from the log. A read that the operating system refuses becomes a `logFailed` action.
+   * Reads from the log. A read that the operating system rejects becomes a `logFailed` action.
    *
-   * @param read Reads.
+   * @param read The function that reads.
    * @returns Its result; `undefined` if it failed.
    */
   tryRead<T>(read: () => T): T | undefined {
@@ -303,7 +311,7 @@ export class RaftState {
     }
   }
 
-  /** Adds an action that sends a message. */
+  /** Adds the action to send a message. */
   send(to: NodeId, message: Message): void {
     this.actions.push({ type: "send", to, message });
   }

@@ -10,7 +10,7 @@ import type { Flow } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 import type { Role } from "./actions.ts";
 
-/** The leader's view of a peer. */
+/** The status of a peer, from its leader. */
 export interface PeerStatus {
   /** The node. */
   readonly id: NodeId;
@@ -18,14 +18,14 @@ export interface PeerStatus {
   readonly isMember: boolean;
   /** Its address; `undefined` if the configuration has none. */
   readonly address: string | undefined;
-  /** The last index at which its log is known to agree with the leader's; 0 for a member that has lost its log. */
+  /** The match index: the last index at which its log is known to agree with the leader's. */
   readonly match: Index;
   /** The number of the leader's entries after `match`. */
   readonly lag: number;
-  /** The bytes of these entries in the leader's log, up to a page too many: see `RaftLog.bytesAfter`. */
+  /** The bytes of these entries in the leader's log, rounded up to at most one page more: see `RaftLog.bytesAfter`. */
   readonly lagBytes: number;
   /**
-   * How the leader sends entries to it. `probe`: one message at a time, until it is known where the logs agree. `stream`:
+   * The way of sending entries to it. `probe`: one message at a time, until the last common entry is known. `stream`:
    * without waiting for answers. `snapshot`: only a snapshot, until the node has it.
    */
   readonly flow: Flow;
@@ -51,17 +51,17 @@ export interface RaftStatus {
   readonly lastIndex: Index;
   /** The index of its snapshot; 0 if it has none. */
   readonly snapshotIndex: Index;
-  /** Whether its log lacks something that it must get from others. */
+  /** Whether its log is damaged and must be repaired from other nodes. */
   readonly isDamaged: boolean;
-  /** Bytes of commands that it has accepted as leader and not committed, each counted with 64 bytes more. */
+  /** The bytes of uncommitted commands that it has accepted as leader. Each command counts 64 bytes more. */
   readonly uncommittedBytes: number;
-  /** The node that leadership is being transferred to; `null` if none is. */
+  /** The target of a leadership transfer in progress; `null` if there is none. */
   readonly transferTarget: NodeId | null;
   /** The index of the latest configuration; 0 for the initial one. It is committed once `commitIndex` has reached it. */
   readonly membershipIndex: Index;
-  /** The member that is being replaced, and by which node; `null` if none is. */
+  /** A replacement in progress: the old member and the new one; `null` if there is none. */
   readonly replacement: { readonly from: NodeId; readonly to: NodeId } | null;
-  /** The others, if the node leads: members, then learners. Empty otherwise. */
+  /** The other nodes if this node is the leader: members, then learners. Otherwise empty. */
   readonly peers: readonly PeerStatus[];
 }
 
@@ -69,7 +69,7 @@ export interface RaftStatus {
  * Describes a node.
  *
  * @param s The node.
- * @returns A copy, which later steps do not change.
+ * @returns A copy. Later steps do not change it.
  */
 export function statusOf(s: RaftState): RaftStatus {
   const { id, role, term, leader, commitIndex, lastApplied, healing, uncommitted, transfer } = s;

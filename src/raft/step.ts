@@ -1,5 +1,5 @@
 /**
- * One event, one step.
+ * Dispatches the events of a node.
  *
  * @module
  */
@@ -71,12 +71,12 @@ function stepOnce(s: RaftState, event: RaftEvent): void {
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   finish(s);
-  // A request that was carried out must not fail for this.
+  // A request that has taken effect must not fail because of this.
   if (s.role === "leader" && (event.type === "message" || event.type === "tick")) writeIncarnations(s);
 }
 
 /**
- * Counts the leader itself for a majority after its flush, if it sends ahead of the flush.
+ * Counts the leader itself toward a majority after its flush, if it sends ahead of the flush.
  *
  * @param s The node, whose actions are added to `s.actions`.
  */
@@ -87,17 +87,17 @@ export function countOwn(s: RaftState): void {
   finish(s);
 }
 
-/** Applies committed entries, and answers reads. Every step ends with it. */
+/** Applies committed entries, and answers reads. Called at the end of every step. */
 function finish(s: RaftState): void {
   applyCommitted(s);
-  // If nothing could be read, asking for more at once would not help.
+  // If nothing could be read, another attempt at once would not help.
   if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
   if (s.role === "leader") settleReads(s);
   settleForwardedReads(s);
   settleForwardedProposals(s);
 }
 
-/** Refuses an impossible message before it changes anything. */
+/** Rejects an impossible message before it changes anything. */
 function requirePossible(s: RaftState, message: Message): void {
   requirePlausible(s, message);
   if ("snapshot" in message) requireContent(message);
@@ -142,7 +142,7 @@ function onTick(s: RaftState): void {
 
 function onLeaderTick(s: RaftState): void {
   const { checkQuorum, electionTimeout, heartbeatInterval, sendAhead } = s.config;
-  // Its heartbeats would keep the others from electing a leader, although its clients wait for its disk.
+  // Its heartbeats would prevent the election of another leader, although its clients wait for its disk.
   const isHanging = s.flushingSince !== undefined && s.now - s.flushingSince >= electionTimeout[0];
   if (sendAhead !== undefined && isHanging && s.others.some((id) => s.members.includes(id))) {
     return becomeFollower(s, null);
@@ -159,7 +159,7 @@ function onLeaderTick(s: RaftState): void {
   }
 }
 
-/** Whether a majority was heard from since this was last asked. */
+/** Whether a majority has answered since the last call. */
 function hearsFromQuorum(s: RaftState): boolean {
   const active = new Set(
     s.members.filter((id) => id === s.id || s.progress.get(id)?.isActive === true && !isBehind(s, id)),
@@ -170,7 +170,7 @@ function hearsFromQuorum(s: RaftState): boolean {
 
 function onMessage(s: RaftState, message: Message): void {
   if (s.config.strictMembership && isUnasked(s, message)) return;
-  // These look at the term themselves: asking for a vote need not begin a term here.
+  // These messages check the term themselves: a vote request need not begin a term on this node.
   switch (message.type) {
     case "preVote":
       return onPreVote(s, message);

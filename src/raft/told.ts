@@ -1,26 +1,26 @@
 /**
- * Remembers the reports about refused nodes and lost members, so that the application gets each of them once.
+ * The reports about refused nodes and lost members, so that each is made only once.
  *
  * @module
  */
 
 import type { NodeId } from "../api/types.ts";
 
-/** Nodes that are remembered. A stranger can make up any number of ids. */
+/** The maximum number of remembered nodes. An outsider can invent any number of ids. */
 const NODES_MAX = 256;
-/** Reasons that are remembered of each node. A stranger can name any number of clusters. */
+/** The maximum number of remembered reasons for each node. An outsider can invent any number of clusters. */
 const REASONS_MAX = 16;
 
-/** Nodes and the reasons that were given for each. The oldest are forgotten first. */
+/** The reported reasons for each node. The oldest are forgotten first. */
 export class Told {
   readonly #reasons: Map<NodeId, Set<string>> = new Map();
 
   /**
-   * Remembers a reason.
+   * Records a reason.
    *
    * @param id The node.
    * @param reason The reason.
-   * @returns Whether it is a new one.
+   * @returns Whether the reason is new.
    */
   add(id: NodeId, reason: string): boolean {
     let reasons = this.#reasons.get(id);

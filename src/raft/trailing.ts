@@ -1,6 +1,6 @@
 /**
- * The entries that stay readable behind a snapshot: a node that is only a little behind gets entries from there, instead
- * of a snapshot that is out of date when it arrives.
+ * The entries that stay readable after a snapshot. A node that lacks only a few entries gets these instead of a
+ * snapshot, which would be outdated when it arrives.
  *
  * @module
  */
@@ -13,26 +13,26 @@ import { Outstanding } from "./outstanding.ts";
 /** The name of a node's retention. */
 const NAME = "raft";
 
-/** The retentions of nodes. A node that takes over an open log ends that of the node before it. */
+/** The retentions of nodes. A new node on an open log ends the retention of the previous node. */
 const held = new WeakMap<RaftLog, Retention>();
 
-/** The entries that a node keeps behind its snapshots. */
+/** The entries that a node keeps after its snapshots. */
 export class Trailing {
   readonly #log: RaftLog;
   readonly #entriesMax: number;
   readonly #bytesMax: number;
-  /** The newest entries that were applied, one a part, as many as are kept. */
+  /** The newest applied entries, one in each part, up to the limits. */
   readonly #newest = new Outstanding();
-  /** The last of them. */
+  /** The index of the last one. */
   #last: Index = 0;
-  /** Entries below a leader's snapshot may be damaged, even if somebody retains them. */
+  /** Entries below a leader's snapshot may be damaged, even if a retention keeps them. */
   #wholeFrom: Index = 0;
 
   /**
-   * Keeps no entries yet, and releases those that an earlier node kept in the same log.
+   * Makes an empty record, and releases the entries that an earlier node kept in the same log.
    *
    * @param log The node's log.
-   * @param config How much to keep.
+   * @param config The limits on the kept entries.
    */
   constructor(log: RaftLog, { trailingEntries, trailingBytes }: CheckedConfig) {
     this.#log = log;
@@ -42,13 +42,13 @@ export class Trailing {
     held.delete(log);
   }
 
-  /** The lowest index whose entry can be sent. A node that needs an earlier one needs the snapshot. */
+  /** The lowest index whose entry can be sent. A node that needs an earlier entry needs the snapshot. */
   get firstIndex(): Index {
     return Math.max(this.#log.firstIndex, this.#wholeFrom);
   }
 
   /**
-   * Counts an entry that was applied. Only those are counted, for they are never truncated.
+   * Counts an applied entry. Only applied entries are counted, because they are never truncated.
    *
    * @param index Its index: the one after the last counted, unless a snapshot was installed in between.
    * @param bytes The size of its command.
@@ -62,27 +62,27 @@ export class Trailing {
     }
   }
 
-  /** The oldest entry counted; the one after the last if there is none. */
+  /** The index of the oldest counted entry; the one after the last if there is none. */
   get #first(): Index {
     return this.#last - this.#newest.count + 1;
   }
 
   /**
-   * Takes a snapshot of the node's own, behind which entries stay.
+   * Writes a snapshot of this node. The counted entries stay in the log after it.
    *
    * @param index The snapshot's index.
-   * @param write Writes the snapshot. If it throws, nothing is given up.
+   * @param write Writes the snapshot. If it throws, all entries are kept.
    */
   compact(index: Index, write: () => void): void {
     const from = this.#newest.count === 0 ? index + 1 : Math.min(this.#first, index + 1);
-    // The retention must begin before the log drops the entries that the snapshot covers.
+    // The retention must begin before the log removes the entries that the snapshot includes.
     if (!held.has(this.#log) && from <= index) held.set(this.#log, this.#log.retain(NAME, from));
     write();
     held.get(this.#log)?.advance(from);
   }
 
   /**
-   * Keeps nothing behind a leader's snapshot that was installed: mostly, it has cleared the log.
+   * Keeps no entries after the installation of a leader's snapshot: usually, the snapshot has replaced the whole log.
    *
    * @param index The snapshot's index.
    */

@@ -1,6 +1,6 @@
 /**
- * Handing over leadership (dissertation 3.10). With `transferTimeout`, the leader takes no requests until the target leads
- * or the time is up, even after it has told the target to begin: an entry that is appended then could only delay it.
+ * Leadership transfer (dissertation 3.10). With `transferTimeout`, the leader rejects requests until the target leads
+ * or the time limit has passed, even after it has sent `timeoutNow`: a new entry could only delay the target.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { sendNext, sendPending } from "./replication.ts";
 import { isBehind } from "./behind.ts";
 import type { RaftState } from "./state.ts";
 
-/** The application wants another node to lead. */
+/** Starts a leadership transfer at the application's request. */
 export function transferLeadership(s: RaftState, target: NodeId): void {
   if (s.config.transferTimeout > 0) requireTransferable(s, target);
   const progress = s.progress.get(target);
@@ -24,7 +24,7 @@ export function transferLeadership(s: RaftState, target: NodeId): void {
   else sendNext(s, target);
 }
 
-/** Refuses a transfer that cannot begin. */
+/** Rejects a transfer that cannot begin. */
 function requireTransferable(s: RaftState, target: NodeId): void {
   const attempt = `transfer leadership to node ${target}`;
   requireLeader(s, attempt);
@@ -33,14 +33,14 @@ function requireTransferable(s: RaftState, target: NodeId): void {
   throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ${found}`);
 }
 
-/** Tells a node that has everything to begin an election. */
+/** Sends `timeoutNow` to a node that has all entries. */
 export function handOver(s: RaftState, to: NodeId): void {
   const { transfer, config: { transferTimeout } } = s;
   s.transfer = transferTimeout > 0 ? transfer ?? { target: to, since: s.now } : null;
   s.send(to, { type: "timeoutNow", term: s.term, leader: s.id });
 }
 
-/** Gives a transfer up that has taken too long. */
+/** Cancels a transfer that has reached its time limit. */
 export function onTransferTick(s: RaftState): void {
   const { transfer, config: { transferTimeout } } = s;
   if (transfer === null || transferTimeout === 0 || s.now - transfer.since < transferTimeout) return;
