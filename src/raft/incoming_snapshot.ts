@@ -1,6 +1,6 @@
 /**
- * A snapshot that arrives in pieces. The pieces go to the log, which installs the snapshot when they are all there. A node
- * gone bad must not be able to make another store more than `maxSnapshotBytes`, or keep anything for long.
+ * Receives a snapshot in pieces. The pieces go to the log, which installs the snapshot when it is complete. A faulty
+ * node must not be able to make another node store more than `maxSnapshotBytes`, or keep pieces for long.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { type InstallSnapshot, senderOf, type SnapshotReply } from "./messages.t
 import { refuse } from "./refusals.ts";
 import type { RaftState } from "./state.ts";
 
-/** Pieces are dropped after so many of the longest election timeouts without another one. */
+/** The pieces are dropped after this number of maximum election timeouts without another piece. */
 const SILENT_TIMEOUTS = 10;
 
 /** The sender of a snapshot, and its index and term. */
@@ -20,25 +20,25 @@ type FirstPiece = Pick<InstallSnapshot, "term" | "leader" | "snapshot">;
 
 /** The pieces of one snapshot. */
 export class IncomingSnapshot {
-  /** The term of the leader that sends it. */
+  /** The term of the leader that sends the snapshot. */
   readonly term: Term;
-  /** That leader. */
+  /** The leader. */
   readonly leader: NodeId;
   /** The index, term, configuration and meta of the snapshot, from its first piece. */
   readonly meta: SnapshotMeta;
-  /** Its cluster, if the log belongs to none yet. */
+  /** The leader's cluster, if this node's log belongs to none yet. */
   readonly cluster: string | undefined;
-  /** When the last piece arrived, in ticks of this node. */
+  /** The time when the last piece arrived, in ticks of this node. */
   since: number;
   readonly #writer: LogWriter;
   readonly #target: SnapshotTarget;
 
   /**
-   * Begins with nothing.
+   * Starts a transfer without any data.
    *
    * @param s The node.
    * @param first The message with the first piece.
-   * @param cluster The cluster that it comes from, if the log belongs to none yet.
+   * @param cluster The leader's cluster, if this node's log belongs to none yet.
    */
   constructor(s: RaftState, { term, leader, snapshot }: FirstPiece, cluster?: string) {
     const { index, term: of, config, meta } = snapshot;
@@ -56,12 +56,12 @@ export class IncomingSnapshot {
     return this.meta.index;
   }
 
-  /** Where the next piece begins: how much has arrived, in bytes. */
+  /** The number of bytes received, and so the offset of the next piece. */
   get length(): number {
     return this.#target.dataBytes;
   }
 
-  /** Whether more pieces can be added: a full disk can have ended that. */
+  /** Whether more pieces can be added. A full disk can end the transfer. */
   get isOpen(): boolean {
     return this.#target.isOpen;
   }
@@ -72,7 +72,7 @@ export class IncomingSnapshot {
     return this.#isFromSender(message, cluster) && this.index === index && this.meta.term === term;
   }
 
-  /** Whether a message has a piece of an older snapshot of the same leader, which arrives late. */
+  /** Whether a message has a delayed piece of an older snapshot of the same leader. */
   isAfter(message: InstallSnapshot, cluster: string | undefined): boolean {
     return this.#isFromSender(message, cluster) && this.index > message.snapshot.index;
   }
@@ -81,7 +81,7 @@ export class IncomingSnapshot {
     return this.isOpen && this.term === term && this.leader === leader && this.cluster === cluster;
   }
 
-  /** Adds a piece. If there is no room, a part of it may have been added. */
+  /** Adds a piece. If there is no space for all of it, the log may have stored a part of it. */
   append(piece: Uint8Array, tick: number): void {
     this.since = tick;
     this.#writer.writePiece(this.#target, piece);
@@ -92,7 +92,7 @@ export class IncomingSnapshot {
     this.#writer.installTarget(this.#target, options);
   }
 
-  /** Gives the snapshot up. */
+  /** Discards the snapshot. */
   drop(): void {
     this.#target.abort();
   }
@@ -106,7 +106,7 @@ export function dropIncoming(s: RaftState): void {
 }
 
 /**
- * Refuses a piece of a snapshot that brings nothing and is not the last.
+ * Rejects an empty piece of a snapshot that is not the last one.
  *
  * @param message The message.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
@@ -117,8 +117,8 @@ export function requireContent({ snapshot: { index, data }, done = true }: Insta
 }
 
 /**
- * Whether a snapshot is larger than this node stores. The application is told: without a larger limit, this node gets no
- * further.
+ * Whether a snapshot is larger than this node's limit. The application is informed: with this limit, the node makes no
+ * progress.
  *
  * @param s The node.
  * @param message The message with the snapshot, or with a piece of it.
@@ -131,7 +131,7 @@ export function isTooLarge(s: RaftState, message: InstallSnapshot | SnapshotRepl
   return true;
 }
 
-/** Drops the pieces of a snapshot if no more arrive. */
+/** Drops the pieces of a snapshot if no more pieces arrive. */
 export function dropSilent(s: RaftState): void {
   const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
   if (s.incoming !== null && s.now - s.incoming.since > silence) dropIncoming(s);

@@ -123,8 +123,8 @@ function change(
   if (!canChange(s)) {
     throw inProgress(
       attempt,
-      `the last change, at index ${s.membership.latest.index}, and an entry of term ${s.term} must be committed first; ` +
-        `the commit index is ${s.commitIndex}`,
+      `the last change, at index ${s.membership.latest.index}, and an entry of term ${s.term} must be ` +
+        `committed first; the commit index is ${s.commitIndex}`,
     );
   }
   const before = s.membership.latest;

@@ -19,8 +19,8 @@ import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
 /**
- * The most answers between two heartbeats in which a node denies an earlier acknowledgement. Further ones wait for the
- * next.
+ * The maximum number of answers between two heartbeats in which a node denies an earlier acknowledgement. Further ones
+ * wait for the next heartbeat.
  */
 const DENIALS_MAX = 64;
 
@@ -29,7 +29,7 @@ function progressOf(s: RaftState, { from, term }: AppendEntriesReply | InstallSn
   return s.role === "leader" && term === s.term ? s.progress.get(from) : undefined;
 }
 
-/** Refuses an answer that matches beyond the leader's log: no correct follower sends it. */
+/** Rejects an answer with a match index beyond the leader's log. No correct follower sends it. */
 function requireKnown(s: RaftState, match: Index): void {
   if (match <= s.log.lastIndex) return;
   throw new WalLogError(
@@ -38,7 +38,7 @@ function requireKnown(s: RaftState, match: Index): void {
   );
 }
 
-/** A follower has answered. */
+/** Processes a follower's answer to entries or a heartbeat. */
 export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): void {
   const progress = progressOf(s, reply);
   if (progress === undefined) return;
@@ -49,7 +49,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
   if (hasFlowControl(s.config) && isWaitingForSnapshot(s, progress)) return onSignOfLife(s, progress, reply);
   if (isStale(progress, reply)) return;
-  // Either old answers that arrive late, or a node that has lost its log and would cause an endless exchange.
+  // Either these are delayed old answers, or the node has lost its log and would cause an endless exchange.
   if (reply.conflictIndex <= progress.match && ++progress.denials > DENIALS_MAX) return;
   progress.flow = "probe";
   progress.inflights.clear();
@@ -58,8 +58,8 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
 }
 
 /**
- * Whether a node denies entries that it has acknowledged. The answer may be older than the acknowledgement, so the leader
- * asks again, and sends nothing else meanwhile. Only the answer to a later heartbeat is proof.
+ * Whether a node denies entries that it has acknowledged. The answer may be older than the acknowledgement, so the
+ * leader asks again, and sends nothing else until the answer. Only the answer to a later heartbeat is proof.
  */
 function isDenied(s: RaftState, progress: Progress, reply: AppendEntriesReply): boolean {
   const { denied } = progress;
@@ -80,7 +80,7 @@ function ask(s: RaftState, to: NodeId, progress: Progress): void {
   askAgain(s, to, progress.denied);
 }
 
-/** A node that needs the snapshot has answered: sends the snapshot, or the pieces that were lost. */
+/** Sends the snapshot, or its lost pieces, to a node that needs the snapshot and has answered. */
 function onSignOfLife(s: RaftState, progress: Progress, { from, round }: AppendEntriesReply): void {
   if (progress.outgoing === null) sendNext(s, from);
   else if (round !== undefined) resendLost(s, from, progress, round);
@@ -99,7 +99,7 @@ function isStale({ flow, match, next }: Progress, { rejectedIndex }: AppendEntri
   }
 }
 
-/** The next index to try: after the last entry of the term in which the logs differ, or before that whole term. */
+/** Returns the next index to try: after the last entry of the conflicting term, or before that whole term. */
 function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: AppendEntriesReply): Index {
   if (conflictTerm === 0) return conflictIndex;
   const { log, trailing: { firstIndex } } = s;
@@ -107,7 +107,7 @@ function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: Append
   return end > firstIndex && log.termAt(end - 1) === conflictTerm ? end : conflictIndex;
 }
 
-/** A follower has a snapshot, or a piece of one. */
+/** Processes a follower's answer to a snapshot or a piece. */
 export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply): void {
   const progress = progressOf(s, reply);
   if (progress === undefined) return;
@@ -126,7 +126,7 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   advance(s, reply.from, progress, reply.lastIndex);
 }
 
-/** A follower's log is known to agree up to an index. */
+/** Records that a follower's log agrees up to an index. */
 function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): void {
   progress.match = Math.max(progress.match, match);
   if (hasFlowControl(s.config)) resume(s, progress, match);
@@ -139,7 +139,7 @@ function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): vo
   else if (progress.next <= s.log.lastIndex) sendNext(s, id);
 }
 
-/** Sends entries from an index on without waiting for answers. */
+/** Streams entries from an index on, without waiting for answers. */
 function stream(progress: Progress, next: Index): void {
   progress.flow = "stream";
   progress.isPaused = false;
@@ -147,7 +147,7 @@ function stream(progress: Progress, next: Index): void {
   endSnapshot(progress);
 }
 
-/** Goes on after an answer that the logs agree up to an index: streams if the node takes entries, else tries one message. */
+/** Continues after an acknowledgement: streams if the node accepts entries, and otherwise probes with one message. */
 function resume(s: RaftState, progress: Progress, acknowledged: Index): void {
   const { flow, match, next } = progress;
   progress.inflights.freeTo(match);

@@ -2,9 +2,9 @@
  * A node with a damaged snapshot fetches one from any node with an undamaged one. A snapshot includes only committed
  * entries, so it need not come from a leader. If the snapshots of a majority are damaged, there is no leader.
  *
- * The node asks for one piece after the other: for the first piece it asks every peer, and then the one that answered. It
- * takes a snapshot with the index of its own or a later one. A peer with an earlier snapshot asks its application for a
- * new one, once it knows that the entries of the damaged snapshot are committed.
+ * The node requests one piece after the other: the first piece from every peer, and the others from the peer that
+ * answered. It accepts a snapshot with the index of its own or a later one. A peer with an earlier snapshot requests a
+ * new one from its application, as soon as it knows that the entries of the damaged snapshot are committed.
  *
  * @module
  */
@@ -17,11 +17,10 @@ import type { SnapshotReply, SnapshotRequest } from "./messages.ts";
 import { lengthOf, openSource } from "./snapshot_sending.ts";
 import type { Healing, RaftState } from "./state.ts";
 
-/** The size of a piece, unless the configuration has another. In bytes. */
+/** The size of a piece if the configuration sets none. In bytes. */
 const PIECE_BYTES = 1024 * 1024;
 /**
- * After this many of the longest election timeouts without an answer, the node drops the pieces and asks all peers
- * again.
+ * After this number of maximum election timeouts without an answer, the node drops the pieces and asks all peers again.
  */
 const SILENT_TIMEOUTS = 2;
 
@@ -30,7 +29,7 @@ export function askedBy({ id }: RaftState, { peers, leader }: Healing): Set<Node
   return leader === null || leader === id ? peers : new Set([...peers, leader]);
 }
 
-/** Asks for the snapshot that is lost, or for its next piece. */
+/** Requests the lost snapshot, or its next piece. */
 export function askForSnapshot(s: RaftState, healing: Healing): void {
   const { fetched } = healing;
   const silence = fetched === null ? Infinity : s.now - fetched.since;
@@ -75,7 +74,7 @@ export function onSnapshotRequest(s: RaftState, message: SnapshotRequest): void 
   s.send(from, { type: "snapshotReply", term: s.term, from: s.id, request, snapshot: piece, offset: start, done });
 }
 
-/** Asks the application for a snapshot that another node needs, if this node has the entries. */
+/** Requests a snapshot from the application for another node, if this node has the entries. */
 function makeSnapshot(s: RaftState, { from, least, leastTerm }: SnapshotRequest): void {
   if (s.healing !== null || !s.membership.everyone.includes(from)) return;
   s.damagedSnapshots.set(from, { index: least, term: leastTerm });
@@ -86,9 +85,9 @@ function makeSnapshot(s: RaftState, { from, least, leastTerm }: SnapshotRequest)
 }
 
 /**
- * Commits the entries that the damaged snapshots of members include. Normally a follower learns the commit index from its
- * leader, and waits for it. But if so many snapshots are damaged that the other members are no majority, no leader can be
- * elected. In that case, half of the members, rounded up, must report that their damaged snapshots include an entry. Fewer
+ * Commits the entries that the damaged snapshots of members include. Normally, a follower learns the commit index from
+ * its leader. But if so many snapshots are damaged that the other members are not a majority, no leader can be elected.
+ * In that case, half of the members, rounded up, must report that their damaged snapshots include an entry. Fewer
  * reports do not count.
  */
 function commitIncluded(s: RaftState): void {
@@ -102,25 +101,25 @@ function commitIncluded(s: RaftState): void {
   if (index > s.commitIndex) commitTo(s, index);
 }
 
-/** Releases the snapshot that damaged nodes fetch, after none of them has asked for a while. */
+/** Closes the snapshot that damaged nodes fetch, when none of them has asked for it for a while. */
 export function dropServed(s: RaftState): void {
   const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
   if (s.served !== null && s.now - s.served.since > silence) s.served = null;
 }
 
 /**
- * Takes a piece, and asks for the next.
+ * Adds a piece, and requests the next one.
  *
  * @param s The node.
- * @param healing What it lacks.
+ * @param healing The damage of the log.
  * @param reply The piece.
- * @returns The snapshot, if the piece was the last of it.
+ * @returns The complete snapshot after its last piece; otherwise `undefined`.
  */
 export function takePiece(s: RaftState, healing: Healing, reply: SnapshotReply): IncomingSnapshot | undefined {
   const { from, request: number, term, snapshot, offset, done } = reply;
   if (number !== healing.request || !askedBy(s, healing).has(from)) return undefined;
   if (!healing.isSnapshotLost || snapshot.index < s.log.snapshotIndex) return undefined;
-  // Others have answered as well.
+  // Another peer was the first to answer.
   if (healing.fetched !== null && healing.fetched.leader !== from) return undefined;
   if (healing.fetched?.index !== snapshot.index || !healing.fetched.isOpen) {
     dropFetched(healing);

@@ -1,7 +1,7 @@
 /**
- * The data that a node keeps besides the ids of the members: the cluster, the incarnations of the members' logs, their
- * addresses, and the member that is being replaced. A snapshot has it as its meta, and an entry with a configuration
- * after the ids.
+ * The facts about a cluster other than the ids of the members: the cluster's id, the incarnations of the members' logs,
+ * their addresses, and a replacement in progress. They are the meta of a snapshot. In an entry with a configuration,
+ * they follow the ids.
  *
  * ```text
  *  0  8 bytes "WALLOGRM"
@@ -11,8 +11,8 @@
  *     u32 count, at most 1 x (u64 node, u64 the node that takes its place)
  * ```
  *
- * All integers are little-endian. A meta that begins otherwise is the application's. Later versions may add data after
- * this.
+ * All integers are little-endian. A meta with another beginning belongs to the application. Later versions may add data
+ * at the end.
  *
  * @module
  */
@@ -23,31 +23,31 @@ import { UUID_BYTES, uuidBytes, uuidText } from "./origin.ts";
 const MAGIC = new TextEncoder().encode("WALLOGRM");
 const HEAD_BYTES = MAGIC.length + UUID_BYTES + 4;
 
-/** A member that is being replaced. */
+/** A replacement in progress. */
 export interface Replacement {
-  /** The member. */
+  /** The old member. */
   readonly from: NodeId;
-  /** The node that takes its place. */
+  /** The node that replaces it. */
   readonly to: NodeId;
 }
 
-/** The data that a node keeps besides the ids of the members. */
+/** The facts about a cluster other than the ids of the members. */
 export interface SnapshotFacts {
-  /** The cluster that the snapshot is of; `undefined` if it has no id. */
+  /** The cluster of the snapshot; `undefined` if it has no id. */
   readonly cluster: string | undefined;
-  /** The incarnations of the logs of members and learners, as far as they are known. */
+  /** The known incarnations of the logs of members and learners. */
   readonly incarnations: ReadonlyMap<NodeId, string>;
-  /** The addresses of members and learners, as far as they are known. */
+  /** The known addresses of members and learners. */
   readonly addresses?: ReadonlyMap<NodeId, string>;
-  /** The member that is being replaced. */
+  /** The replacement in progress. */
   readonly replacement?: Replacement;
 }
 
 /**
- * Facts as a snapshot's meta.
+ * Encodes facts as a snapshot's meta.
  *
  * @param facts The facts.
- * @returns The meta; `undefined` if there is nothing to say.
+ * @returns The meta; `undefined` if there are no facts.
  */
 export function encodeMeta({ cluster, incarnations, addresses, replacement }: SnapshotFacts): Uint8Array | undefined {
   const encoder = new TextEncoder();
@@ -88,10 +88,10 @@ export function isFacts(meta: Uint8Array): boolean {
 }
 
 /**
- * The facts in a snapshot's meta.
+ * Decodes the facts in a snapshot's meta.
  *
  * @param meta The meta, of any origin.
- * @returns The facts; none if the meta is not a node's. Of one that is cut off, those that are there.
+ * @returns The facts; none if the meta is not a node's. A truncated meta returns the facts before its end.
  */
 export function decodeMeta(meta: Uint8Array = new Uint8Array()): SnapshotFacts {
   const incarnations = new Map<NodeId, string>();
@@ -120,7 +120,7 @@ export function decodeMeta(meta: Uint8Array = new Uint8Array()): SnapshotFacts {
   };
 }
 
-/** Reads lists one after the other, up to the end. */
+/** Reads consecutive lists up to the end of the meta. */
 class FactsReader {
   readonly #meta: Uint8Array;
   readonly #view: DataView;
@@ -136,7 +136,7 @@ class FactsReader {
     return this.#meta.length - this.#at;
   }
 
-  /** Reads a list. Each element has at least this number of bytes. */
+  /** Reads a list. `bytesEach` is the minimum size of an element. */
   list(bytesEach: number, read: () => void): void {
     if (this.left < 4) return;
     for (let count = this.u32(); count > 0 && this.left >= bytesEach; count--) read();

@@ -1,6 +1,7 @@
 /**
- * Sending a snapshot. With flow control, pieces follow each other up to the bounds, and a heartbeat behind them shows
- * whether any was lost. Without, a piece goes out each round trip, and again with every heartbeat.
+ * Sends a snapshot. With flow control, the leader sends pieces up to the limits, and then a heartbeat that shows
+ * whether any piece was lost. Without flow control, it sends one piece in each round trip, and sends it again with
+ * every heartbeat.
  *
  * @module
  */
@@ -10,18 +11,20 @@ import { dataBytesMax, hasFlowControl } from "./config.ts";
 import type { OutgoingSnapshot, Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 
-/** Pieces of a snapshot that is to be sent whole and is too large for a message. In bytes. */
+/** The size of the pieces of a snapshot without a configured size, if it does not fit into one message. In bytes. */
 const PIECE_BYTES = 1024 * 1024;
-/** Requests of a damaged node without a sign that pieces arrive, after which they count as lost. */
+/**
+ * The number of requests of a damaged node without a received piece, after which the pieces in flight count as lost.
+ */
 const REQUESTS_MAX = 3;
 
 /**
- * Sends a node the snapshot, or as many pieces as may be on their way to it.
+ * Sends a node the snapshot, or pieces of it up to the limits on messages in flight.
  *
- * @returns Whether it could be read.
+ * @returns Whether the snapshot could be read.
  */
 export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): boolean {
-  // Complete a snapshot that has begun. If each later snapshot replaced it, a slow node might never get one.
+  // A transfer in progress is completed first. If each later snapshot replaced it, a slow node might never get one.
   const outgoing = progress.outgoing ?? s.tryRead(() => begin(s));
   if (outgoing === undefined) return false;
   progress.flow = "snapshot";
@@ -36,14 +39,14 @@ export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): bool
   return sendPiece(s, to, outgoing, outgoing.acknowledged) !== undefined;
 }
 
-/** Begins to send the log's snapshot. It is opened once for all nodes. */
+/** Starts a transfer of the log's snapshot. The snapshot is opened once for all nodes. */
 function begin(s: RaftState): OutgoingSnapshot {
   const source = openSource(s)!;
   return { source, pieceBytes: pieceBytesOf(s, source), acknowledged: 0, next: 0, checkpoint: null, requests: 0 };
 }
 
 /**
- * Opens the log's snapshot to send it. {@link closeUnused} closes it.
+ * Opens the log's snapshot for sending. {@link closeUnused} closes it.
  *
  * @param s The node.
  * @returns The snapshot; `undefined` if the log has none.
@@ -55,7 +58,7 @@ export function openSource(s: RaftState): SnapshotSource | undefined {
   return source;
 }
 
-/** Closes the snapshots that are sent to nobody any more. Called after each step. */
+/** Closes the snapshots without a transfer. Called after each step. */
 export function closeUnused(s: RaftState): void {
   if (s.sources.size === 0) return;
   const used = new Set([...s.progress.values()].map(({ outgoing }) => outgoing?.source));
@@ -73,14 +76,14 @@ function pieceBytesOf({ config }: RaftState, { dataBytes, meta }: SnapshotSource
 }
 
 /**
- * Whether a node gets no entries before it has a snapshot. A damaged node may be sent a snapshot although it was sent
- * later entries before.
+ * Whether a node gets no entries until it has a snapshot. A damaged node may need a snapshot after it was sent later
+ * entries.
  */
 export function isWaitingForSnapshot(s: RaftState, { next, outgoing }: Progress): boolean {
   return next < s.trailing.firstIndex || (hasFlowControl(s.config) && outgoing !== null);
 }
 
-/** Sends pieces until the bounds are reached, all are on their way, or one cannot be read at the moment. */
+/** Sends pieces until the limits are reached, all are in flight, or one cannot be read at the moment. */
 function sendPieces(s: RaftState, to: NodeId, outgoing: OutgoingSnapshot): void {
   const { maxInflightMessages, maxInflightBytes } = s.config;
   const most = Math.min(maxInflightBytes, maxInflightMessages * outgoing.pieceBytes);
@@ -93,7 +96,10 @@ function sendPieces(s: RaftState, to: NodeId, outgoing: OutgoingSnapshot): void 
   }
 }
 
-/** Sends the piece at an offset. Returns where the next begins; `null` if there is none, `undefined` if it cannot be read. */
+/**
+ * Sends the piece at an offset. Returns the offset of the next piece; `null` after the last, `undefined` if it cannot
+ * be read.
+ */
 function sendPiece(
   s: RaftState,
   to: NodeId,
@@ -118,31 +124,31 @@ function sendPiece(
 }
 
 /**
- * The length of a piece that begins at an offset. The first has room for the meta, which goes whatever its size.
+ * Returns the size of the piece at an offset. The first piece leaves space for the meta, whatever its size.
  *
  * @param s The node.
  * @param source The snapshot.
  * @param offset The offset.
- * @param pieceBytes The length of the others.
- * @returns The length, in bytes; more than there is at the end of the data.
+ * @param pieceBytes The size of the other pieces.
+ * @returns The size, in bytes. At the end of the data, it can exceed the remaining data.
  */
 export function lengthOf({ config }: RaftState, { meta }: SnapshotSource, offset: number, pieceBytes: number): number {
   return offset > 0 ? pieceBytes : Math.min(pieceBytes, Math.max(dataBytesMax(config) - meta.length, 1));
 }
 
 /**
- * A node has the data up to an offset. The answer does not say of which snapshot. If it is a late one to an earlier
- * snapshot, pieces are sent from the wrong offset, and the node's answer to the first of them corrects that.
+ * Records that a node has the data up to an offset, and sends the next pieces. The answer does not name its snapshot. A
+ * delayed answer to an earlier snapshot sets a wrong offset, and the node's answer to the next piece corrects it.
  */
 export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset: number): void {
   const { flow, outgoing } = progress;
   if (flow !== "snapshot" || outgoing === null) return;
   const { acknowledged, next, source: { dataBytes: length } } = outgoing;
-  // A piece that is on its way is not sent again for another answer to the one before it.
+  // A repeated answer to the piece before it does not cause a piece in flight to be sent again.
   if (nextOffset === acknowledged || nextOffset > length) return;
   outgoing.acknowledged = nextOffset;
   outgoing.requests = 0;
-  // The node has begun anew, has pieces from before, or could not install the snapshot.
+  // The node has restarted the transfer, has pieces from earlier, or could not install the snapshot.
   if (nextOffset < acknowledged || (next !== null && next < nextOffset) || nextOffset === length) {
     outgoing.next = nextOffset;
   }
@@ -150,15 +156,17 @@ export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset
 }
 
 /**
- * Notes that a heartbeat follows the pieces sent so far. A node answers in order: once it has answered this heartbeat or a
- * later one, it has answered every piece before it that arrived.
+ * Records that a heartbeat follows the pieces sent so far. A node answers in order. So before it answers this heartbeat
+ * or a later one, it has answered every earlier piece that arrived.
  */
 export function noteHeartbeat(s: RaftState, { outgoing }: Progress): void {
   if (outgoing === null) return;
   outgoing.checkpoint ??= { round: s.round, end: outgoing.next ?? Infinity };
 }
 
-/** A node has answered a heartbeat. Sends the pieces again that were lost before it, and one that could not be read. */
+/**
+ * Processes a node's answer to a heartbeat: sends the pieces lost before it again, and a piece that could not be read.
+ */
 export function resendLost(s: RaftState, to: NodeId, { outgoing }: Progress, round: number): void {
   if (outgoing === null || outgoing.checkpoint === null || round < outgoing.checkpoint.round) return;
   if (outgoing.acknowledged < outgoing.checkpoint.end) outgoing.next = outgoing.acknowledged;
@@ -166,7 +174,9 @@ export function resendLost(s: RaftState, to: NodeId, { outgoing }: Progress, rou
   sendPieces(s, to, outgoing);
 }
 
-/** A damaged node asks for entries that only the snapshot includes. It answers no heartbeats. */
+/**
+ * Sends the snapshot to a damaged node that requests entries that only the snapshot includes. It answers no heartbeats.
+ */
 export function sendSnapshotToDamaged(s: RaftState, to: NodeId, progress: Progress): void {
   const { outgoing } = progress;
   if (outgoing !== null && ++outgoing.requests >= REQUESTS_MAX) {
