@@ -57,11 +57,11 @@ describe("bytes that are not a message", () => {
 
   it("are refused for an unknown version, type or flag", () => {
     isRefused(fromHex("02 09 00 07 0100000000000000"), /expected version 1, found 2/);
-    isRefused(fromHex("01 00 00 07 0100000000000000"), /there is no type 0/);
-    isRefused(fromHex("01 11 00 07 0100000000000000 05 00 05"), /there is no refusal 5/);
-    isRefused(fromHex("01 7f 00 07 0100000000000000"), /there is no type 127/);
-    isRefused(fromHex("01 09 01 07 0100000000000000"), /timeoutNow has no such flags as 1/);
-    isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /the last piece of a snapshot is no piece/);
+    isRefused(fromHex("01 00 00 07 0100000000000000"), /unknown type 0/);
+    isRefused(fromHex("01 11 00 07 0100000000000000 05 00 05"), /unknown refusal 5/);
+    isRefused(fromHex("01 7f 00 07 0100000000000000"), /unknown type 127/);
+    isRefused(fromHex("01 09 01 07 0100000000000000"), /unknown flags 1 of timeoutNow/);
+    isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /a whole snapshot is flagged as the last piece/);
     const neither = /a piece that is neither the first nor the last has meta/;
     isRefused(fromHex("01 07 05 07 0100000000000000 00 00 00 01 01 09"), neither);
   });
@@ -78,10 +78,10 @@ describe("bytes that are not a message", () => {
 
   it("are refused for an impossible count or size, before anything is allocated", () => {
     const huge = "ffffffffffffff0f";
-    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
-    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 01 00 ${huge}`), /more are needed/);
-    isRefused(fromHex(`01 07 00 07 0100000000000000 00 00 ${huge}`), /ids cannot be in 0 bytes/);
-    isRefused(fromHex(`01 0b 00 07 0100000000000000 00 00 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 ${huge}`), /entries do not fit into 0 bytes/);
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 01 00 ${huge}`), /expected \d+ more bytes/);
+    isRefused(fromHex(`01 07 00 07 0100000000000000 00 00 ${huge}`), /ids do not fit into 0 bytes/);
+    isRefused(fromHex(`01 0b 00 07 0100000000000000 00 00 00 00 00 ${huge}`), /entries do not fit into 0 bytes/);
     const start = fromHex("01 05 00 07 0100000000000000 00 00 00 818004");
     const many = new Uint8Array(start.length + 2 * 65_537);
     many.set(start);
@@ -113,14 +113,17 @@ describe("an invalid message", () => {
   it("is not encoded: numbers and ids out of range, an unknown type or kind", () => {
     for (const term of [-1, 0.5, NaN, 2 ** 53]) isNotWritten({ type: "timeoutNow", term, leader: 1n }, /the term must/);
     for (const leader of [-1n, 2n ** 64n]) isNotWritten({ type: "timeoutNow", term: 1, leader }, /ids are bigints/);
-    isNotWritten({ type: "unheardOf", term: 1, from: 1n } as unknown as Message, /there is no type unheardOf/);
+    isNotWritten({ type: "unheardOf", term: 1, from: 1n } as unknown as Message, /unknown type unheardOf/);
     const strange = { ...entry, kind: "strange" as "normal" };
-    isNotWritten({ ...append, entries: [strange] }, /entry 4 is of no known kind, strange/);
+    isNotWritten({ ...append, entries: [strange] }, /entry 4 has the unknown kind strange/);
   });
 
   it("is not encoded: entries with a gap, with decreasing terms, or too many", () => {
     isNotWritten({ ...append, entries: [{ ...entry, index: 5 }] }, /the entry after index 3 must be 4, found 5/);
-    isNotWritten({ ...append, entries: [{ ...entry, term: 0 }] }, /the term of entry 4 less the one before it/);
+    isNotWritten(
+      { ...append, entries: [{ ...entry, term: 0 }] },
+      /the term of entry 4 less the previous term/,
+    );
     const last = { ...append, prevLogIndex: 2 ** 53 - 1, entries: [{ ...entry, index: 2 ** 53 }] };
     isNotWritten(last, /an entry's index must be a safe integer/);
     const latest = { ...append, prevLogTerm: 2 ** 53 - 1, entries: [{ ...entry, term: 2 ** 53 }] };
@@ -175,11 +178,11 @@ describe("an invalid message", () => {
   it("is not encoded: a piece of a snapshot without the flag for the last one", () => {
     isNotWritten(
       { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, offset: 0 },
-      /both offset and done/,
+      /offset and done/,
     );
     isNotWritten(
       { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, done: true },
-      /both offset and done/,
+      /offset and done/,
     );
   });
 });

@@ -1,14 +1,17 @@
 /**
- * What nodes say to each other.
+ * The messages between nodes.
  *
  * @module
  */
 
 import type { Index, LogEntry, NodeId, Snapshot, Term } from "../api/types.ts";
 
-/** "Would you vote for me in `term`?" Asked before a term is begun, so that asking changes nothing. */
+/**
+ * Requests a pre-vote: whether the receiver would vote for the sender in `term`. It does not begin a term, so it
+ * changes nothing.
+ */
 export interface PreVote {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "preVote";
   /** The term that the sender would begin. */
   readonly term: Term;
@@ -22,7 +25,7 @@ export interface PreVote {
 
 /** The answer to {@link PreVote}. */
 export interface PreVoteReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "preVoteReply";
   /** The term that the sender is in. */
   readonly term: Term;
@@ -32,9 +35,9 @@ export interface PreVoteReply {
   readonly from: NodeId;
 }
 
-/** "Vote for me in `term`." */
+/** Requests a vote for the sender in `term`. */
 export interface RequestVote {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "requestVote";
   /** The candidate's term. */
   readonly term: Term;
@@ -44,13 +47,13 @@ export interface RequestVote {
   readonly lastLogIndex: Index;
   /** Term of the sender's last entry. */
   readonly lastLogTerm: Term;
-  /** Whether the leader itself asked for this election. Then nodes that hear from the leader may vote too. */
+  /** Whether the leader itself requested this election. Then nodes that hear from the leader may vote too. */
   readonly force: boolean;
 }
 
 /** The answer to {@link RequestVote}. */
 export interface RequestVoteReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "requestVoteReply";
   /** The term that the sender is in. */
   readonly term: Term;
@@ -60,9 +63,9 @@ export interface RequestVoteReply {
   readonly from: NodeId;
 }
 
-/** Entries for a follower; without entries, a sign of life. */
+/** Entries for a follower. Without entries, a heartbeat. */
 export interface AppendEntries {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "appendEntries";
   /** The leader's term. */
   readonly term: Term;
@@ -76,46 +79,49 @@ export interface AppendEntries {
   readonly entries: readonly LogEntry[];
   /** The leader's commit index. */
   readonly leaderCommit: Index;
-  /** A number for the follower to return, while reads wait for word that the leader still leads. */
+  /** A number for the follower to return, while reads wait for a confirmation that the leader still leads. */
   readonly round?: number;
 }
 
 /** The answer to {@link AppendEntries}. */
 export interface AppendEntriesReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "appendEntriesReply";
   /** The term that the sender is in. */
   readonly term: Term;
-  /** Whether the sender's log holds the entry before those sent, and thus now those as well. */
+  /** Whether the sender's log has the entry before `entries`, and so now also these entries. */
   readonly success: boolean;
   /** The sender. */
   readonly from: NodeId;
-  /** Up to here the sender's log is the leader's; 0 if not `success`. */
+  /** The match index: the last index up to which the sender's log agrees with the leader's; 0 if not `success`. */
   readonly matchIndex: Index;
-  /** Where to try next if not `success`: after the sender's last entry, or the first of `conflictTerm`. */
+  /** If not `success`, the next index to try: the one after the sender's last entry, or the first of `conflictTerm`. */
   readonly conflictIndex: Index;
   /** The term that the sender has at `prevLogIndex`; 0 if it has no entry there. */
   readonly conflictTerm: Term;
-  /** What {@link AppendEntries.round} said. */
+  /** The value of {@link AppendEntries.round}. */
   readonly round?: number;
   /**
-   * {@link AppendEntries.prevLogIndex}, if not `success`: the leader ignores the rejection of a message that it has sent
-   * again meanwhile. Only if the sender has `maxInflightMessages`.
+   * If not `success`, the value of {@link AppendEntries.prevLogIndex}: the leader ignores the rejection of a message
+   * that it has already sent again. Only if the sender has `maxInflightMessages`.
    */
   readonly rejectedIndex?: Index;
 }
 
-/** A snapshot for a follower that needs entries which the leader has compacted away. */
+/** A snapshot for a follower that needs entries that the leader has compacted. */
 export interface InstallSnapshot {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "installSnapshot";
   /** The leader's term. */
   readonly term: Term;
   /** The sender. */
   readonly leader: NodeId;
-  /** The snapshot; if `offset` is there, with a piece of its data. Only the meta of the first piece counts, or of the whole. */
+  /**
+   * The snapshot. With `offset`, its data is one piece. Only the meta of the first piece, or of a whole snapshot,
+   * counts.
+   */
   readonly snapshot: Snapshot;
-  /** Where in the snapshot's data the piece belongs, in bytes. Not there: the data is whole. */
+  /** The offset of the piece in the snapshot's data, in bytes. Absent if the data is whole. */
   readonly offset?: number;
   /** Whether the piece is the last one. Only with `offset`. */
   readonly done?: boolean;
@@ -123,21 +129,23 @@ export interface InstallSnapshot {
 
 /** The answer to {@link InstallSnapshot}. */
 export interface InstallSnapshotReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "installSnapshotReply";
   /** The term that the sender is in. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** Up to here the sender has everything that is committed. */
+  /** The last index up to which the sender has all committed entries. */
   readonly lastIndex: Index;
-  /** Where the next piece of the snapshot's data begins, in bytes. Only in answer to a piece that was not the last. */
+  /**
+   * The offset of the next piece in the snapshot's data, in bytes. Only in an answer to a piece that was not the last.
+   */
   readonly nextOffset?: number;
 }
 
-/** "Begin an election now": how a leader hands over. */
+/** Tells the target of a leadership transfer to start an election at once. */
 export interface TimeoutNow {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "timeoutNow";
   /** The leader's term. */
   readonly term: Term;
@@ -145,33 +153,33 @@ export interface TimeoutNow {
   readonly leader: NodeId;
 }
 
-/** A node with a damaged log asks a peer for the entries that it cannot read. */
+/** Requests from a peer the entries that a node with a damaged log cannot read. */
 export interface RepairRequest {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "repairRequest";
-  /** The term that the sender is in; 0 if it cannot tell. */
+  /** The term that the sender is in; 0 if it does not know it. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** A number to return, by which an answer to an earlier request is told apart. */
+  /** A number to return. It distinguishes the answer from answers to earlier requests. */
   readonly request: number;
-  /** The first entry wanted; 0 if only the term is. */
+  /** The first requested index; 0 to request only the term. */
   readonly first: Index;
-  /** The last entry wanted, inclusive; 0 if only the term is. */
+  /** The last requested index, inclusive; 0 to request only the term. */
   readonly last: Index;
 }
 
 /** The answer to {@link RepairRequest}. */
 export interface RepairReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "repairReply";
   /** The term that the sender is in. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** {@link RepairRequest.request} of the request. */
+  /** The value of {@link RepairRequest.request}. */
   readonly request: number;
-  /** Whether the sender leads in `term`. */
+  /** Whether the sender is the leader in `term`. */
   readonly leads: boolean;
   /** The sender's commit index. */
   readonly commitIndex: Index;
@@ -179,92 +187,94 @@ export interface RepairReply {
   readonly lastIndex: Index;
   /** The members and learners that the sender knows. */
   readonly members: readonly NodeId[];
-  /** Term of the entry before the first of the entries; 0 if there is none, or the sender does not know it. */
+  /** The term of the entry before the first of `entries`; 0 if there is none, or the sender does not know it. */
   readonly prevTerm: Term;
-  /** The wanted entries that the sender has, in order. */
+  /** The requested entries that the sender has, in order. */
   readonly entries: readonly LogEntry[];
 }
 
-/** A node with a damaged snapshot asks a peer for one, or for the next piece of it. */
+/** Requests a snapshot, or its next piece, for a node with a damaged snapshot. */
 export interface SnapshotRequest {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "snapshotRequest";
   /** The term that the sender is in. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** A number to return, by which an answer to an earlier request is told apart. */
+  /** A number to return. It distinguishes the answer from answers to earlier requests. */
   readonly request: number;
-  /** The index of the damaged snapshot: an earlier one is of no use. */
+  /** The index of the damaged snapshot. An earlier snapshot cannot replace it. */
   readonly least: Index;
-  /** The term at that index; 0 if the sender cannot tell. */
+  /** The term at that index; 0 if the sender does not know it. */
   readonly leastTerm: Term;
-  /** The index of the wanted snapshot; 0 for any. */
+  /** The index of the requested snapshot; 0 for any. */
   readonly index: Index;
-  /** Where in its data the piece begins, in bytes. */
+  /** The offset of the requested piece in its data, in bytes. */
   readonly offset: number;
 }
 
 /** The answer to {@link SnapshotRequest}. */
 export interface SnapshotReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "snapshotReply";
   /** The term that the sender is in. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** What {@link SnapshotRequest.request} said. */
+  /** The value of {@link SnapshotRequest.request}. */
   readonly request: number;
   /** The snapshot, with a piece of its data. Only the meta of the first piece counts. */
   readonly snapshot: Snapshot;
-  /** Where in the snapshot's data the piece belongs, in bytes. */
+  /** The offset of the piece in the snapshot's data, in bytes. */
   readonly offset: number;
   /** Whether the piece is the last one. */
   readonly done: boolean;
 }
 
-/** A node that does not lead asks the leader up to where its state machine must get before it may answer reads. */
+/** Requests from the leader the index that a follower must apply before it serves reads. */
 export interface ReadRequest {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "readRequest";
   /** The term in which the sender knows the leader. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** A number to return. A node repeats it until it is answered, and then uses another. */
+  /**
+   * A number to return. A node repeats the request with this number until it is answered, and then uses another one.
+   */
   readonly request: number;
 }
 
 /** The answer to {@link ReadRequest}. */
 export interface ReadReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "readReply";
   /** The term that the sender is in. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** What {@link ReadRequest.request} said. */
+  /** The value of {@link ReadRequest.request}. */
   readonly request: number;
-  /** Up to where the state machine must get; 0 if the request is refused. */
+  /** The index that the state machine must have applied; 0 if the request is rejected. */
   readonly index: Index;
-  /** Whether the request is refused, because the sender does not lead in the request's term. */
+  /** Whether the request is rejected, because the sender is not the leader in the request's term. */
   readonly isRefused: boolean;
 }
 
-/** Why a leader refuses a proposal that another node has forwarded: the codes of errors. */
+/** The error codes with which a leader rejects a forwarded proposal. */
 export type ProposalRefusal = "NOT_LEADER" | "OVERLOADED" | "ENTRY_TOO_LARGE" | "NO_SPACE";
 
-/** A node that does not lead passes a command on to the leader. */
+/** Forwards a command from a follower to the leader. */
 export interface ProposeRequest {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "proposeRequest";
   /** The term in which the sender knows the leader. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** A number that the sender has made when it started. Its requests have greater ones. */
+  /** A number that the sender chose when it started. Its request numbers are greater. */
   readonly session: number;
-  /** A number to return. It is sent once: a leader ignores the second of two requests with the same number. */
+  /** A number to return. The request is sent once: a leader ignores a second request with the same number. */
   readonly request: number;
   /** The command. */
   readonly command: Uint8Array<ArrayBuffer>;
@@ -272,21 +282,21 @@ export interface ProposeRequest {
 
 /** The answer to {@link ProposeRequest}. */
 export interface ProposeReply {
-  /** Which message it is. */
+  /** The message's type. */
   readonly type: "proposeReply";
-  /** The term that the sender is in; if the command was taken, also the entry's. */
+  /** The term that the sender is in; if the command was accepted, also the term of its entry. */
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** What {@link ProposeRequest.request} said. */
+  /** The value of {@link ProposeRequest.request}. */
   readonly request: number;
-  /** Where the command is in the log; 0 if it is refused. */
+  /** The index of the command's entry; 0 if the command is rejected. */
   readonly index: Index;
-  /** Why the command is refused; `null` if it was taken. */
+  /** The reason for the rejection; `null` if the command was accepted. */
   readonly refusal: ProposalRefusal | null;
 }
 
-/** What nodes say to each other. */
+/** A message between nodes. */
 export type Message =
   | PreVote
   | PreVoteReply
@@ -307,10 +317,10 @@ export type Message =
   | ProposeReply;
 
 /**
- * Who sent a message.
+ * Returns the sender of a message.
  *
  * @param message Any message.
- * @returns The sender, which every message names.
+ * @returns The sender.
  */
 export function senderOf(message: Message): NodeId {
   if ("from" in message) return message.from;

@@ -41,7 +41,7 @@ export const RAFT_WIRE_MUTANTS: readonly Mutant[] = [
   {
     name: "raft codec: what is read may be beyond the end",
     file: WIRE,
-    edits: [["if (length > this.left) throw this.error(`${length} more are needed`);", ""]],
+    edits: [["if (length > this.left) throw this.error(`expected ${length} more bytes`);", ""]],
     dies: "raft_malformed_test",
   },
   {

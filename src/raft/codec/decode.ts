@@ -1,5 +1,5 @@
 /**
- * From bytes to messages; `format.ts` says which are one.
+ * Decodes messages. `format.ts` defines the format.
  *
  * @module
  */
@@ -28,17 +28,17 @@ import {
 } from "./format.ts";
 import { ID_BYTES, WireReader } from "./wire.ts";
 
-/** The least that an entry takes in `appendEntries`: term and size. */
+/** The minimum size of an entry in `appendEntries`: term and size. In bytes. */
 const TAIL_BYTES_MIN = 2;
-/** The least that an entry takes in `repairReply`. */
+/** The minimum size of an entry in `repairReply`. In bytes. */
 const GAP_AND_TAIL_BYTES_MIN = 3;
 
 /**
- * Reads a message from bytes, which may come from anywhere.
+ * Decodes a message from untrusted bytes.
  *
- * @param bytes A message, and nothing else.
+ * @param bytes Exactly one message.
  * @returns The message. Commands and snapshot data share their memory with `bytes`, which must not change any more.
- * @throws {WalLogError} `ENCODING` if the bytes are no message, or one of a version that this library does not know.
+ * @throws {WalLogError} `ENCODING` if the bytes are not a message, or if this library does not know its version.
  */
 export function decodeMessage(bytes: Uint8Array): Message {
   const reader = new WireReader(bytes);
@@ -46,9 +46,9 @@ export function decodeMessage(bytes: Uint8Array): Message {
   if (version !== MESSAGE_VERSION) throw reader.error(`expected version ${MESSAGE_VERSION}, found ${version}`);
   const typeByte = reader.byte();
   const type = TYPES[typeByte - 1];
-  if (type === undefined) throw reader.error(`there is no type ${typeByte}`);
+  if (type === undefined) throw reader.error(`unknown type ${typeByte}`);
   const flags = reader.byte();
-  if ((flags & ~FLAGS_KNOWN[type]) !== 0) throw reader.error(`${type} has no such flags as ${flags}`);
+  if ((flags & ~FLAGS_KNOWN[type]) !== 0) throw reader.error(`unknown flags ${flags} of ${type}`);
   const message = readFields(reader, type, flags, reader.number(), reader.id());
   if (reader.left > 0) throw reader.error(`${reader.left} more follow`);
   return message;
@@ -130,11 +130,11 @@ function readInstallSnapshot(reader: WireReader, flags: number, term: Term, lead
   const isPiece = (flags & FLAG) !== 0;
   const done = (flags & FLAG_2) !== 0;
   const { snapshot, offset } = readSnapshot(reader, isPiece, !isPiece || done, (flags & FLAG_3) !== 0);
-  if (done && !isPiece) throw reader.error("the last piece of a snapshot is no piece");
+  if (done && !isPiece) throw reader.error("a whole snapshot is flagged as the last piece");
   return { type: "installSnapshot", term, leader, snapshot, ...isPiece ? { offset: offset!, done } : {} };
 }
 
-/** A snapshot, or a piece of one. Only the whole, the first and the last piece can have meta. */
+/** Reads a snapshot, or a piece of one. Only a whole snapshot, the first and the last piece can have meta. */
 function readSnapshot(
   reader: WireReader,
   isPiece: boolean,
@@ -176,7 +176,7 @@ function readIds(reader: WireReader): NodeId[] {
 function readRefusal(reader: WireReader): ProposalRefusal | null {
   const number = reader.number();
   const refusal = REFUSALS[number];
-  if (refusal === undefined) throw reader.error(`there is no refusal ${number}`);
+  if (refusal === undefined) throw reader.error(`unknown refusal ${number}`);
   return refusal;
 }
 

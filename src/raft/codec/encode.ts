@@ -1,5 +1,5 @@
 /**
- * From messages to bytes; `format.ts` says which.
+ * Encodes messages. `format.ts` defines the format.
  *
  * @module
  */
@@ -24,13 +24,13 @@ import { checkNumber, encodingError, ID_BYTES, WireWriter } from "./wire.ts";
 
 const NO_META = new Uint8Array();
 
-/** Version, type, flags, term and sender; and no type has more numbers than six. */
+/** The maximum size of version, type, flags, term, sender, and the at most six numbers of a type. */
 const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 6 * NUMBER_BYTES_MAX;
 
 /**
- * Writes a message as bytes.
+ * Encodes a message.
  *
- * @param message Any message that a `RaftNode` wants sent.
+ * @param message Any message that a `RaftNode` sends.
  * @returns Its bytes, which share no memory with it.
  * @throws {WalLogError} `ENCODING` if the message is not well-formed, or has more than 65,536 entries or ids.
  *
@@ -49,16 +49,16 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Writes a message behind some room for whoever carries it.
+ * Encodes a message after reserved space for the transport.
  *
- * @param room Bytes to leave in front of it.
+ * @param room The number of bytes to reserve before the message.
  * @param message The message.
- * @returns The room, zeros, and the message.
+ * @returns The reserved space, filled with zeros, and the message.
  * @throws {WalLogError} As {@link encodeMessage}.
  */
 export function encodeBehind(room: number, message: Message): Uint8Array<ArrayBuffer> {
   const type = TYPES.indexOf(message.type) + 1;
-  if (type === 0) throw encodingError(`Cannot encode a message: there is no type ${String(message.type)}`);
+  if (type === 0) throw encodingError(`Cannot encode a message: unknown type ${String(message.type)}`);
   const writer = new WireWriter(room, FIXED_BYTES_MAX + payloadBytesMax(message));
   writer.byte(MESSAGE_VERSION);
   writer.byte(type);
@@ -69,7 +69,7 @@ export function encodeBehind(room: number, message: Message): Uint8Array<ArrayBu
   return writer.written;
 }
 
-/** The most that a message's lists and data can take. */
+/** The maximum size of a message's lists and data. In bytes. */
 function payloadBytesMax(message: Message): number {
   switch (message.type) {
     case "appendEntries":
@@ -103,7 +103,9 @@ function entriesBytesMax(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { command }) => sum + ENTRY_BYTES_MAX + command.byteLength, NUMBER_BYTES_MAX);
 }
 
-/** The meta that a message carries: with the first piece, writing the snapshot begins. */
+/**
+ * Returns the meta that a message carries. The receiver needs it with the first piece, to begin writing the snapshot.
+ */
 function metaOf({ snapshot: { meta }, offset, done }: InstallSnapshot | SnapshotReply): Uint8Array {
   return meta === undefined || (done === false && offset !== 0) ? NO_META : meta;
 }
@@ -214,9 +216,9 @@ function writeAppendEntries(writer: WireWriter, message: AppendEntries): void {
 function writeTail(writer: WireWriter, termBefore: Term, { index, term, kind, command }: LogEntry): void {
   checkNumber(index, "an entry's index");
   checkNumber(term, `the term of entry ${index}`);
-  writer.number(term - termBefore, `the term of entry ${index} less the one before it`);
+  writer.number(term - termBefore, `the term of entry ${index} less the previous term`);
   if (kind !== "normal" && kind !== "config") {
-    throw encodingError(`Cannot encode a message: entry ${index} is of no known kind, ${String(kind)}`);
+    throw encodingError(`Cannot encode a message: entry ${index} has the unknown kind ${String(kind)}`);
   }
   writer.number(command.byteLength * 2 + (kind === "config" ? 1 : 0), "an entry's size");
   writer.raw(command);
@@ -225,12 +227,12 @@ function writeTail(writer: WireWriter, termBefore: Term, { index, term, kind, co
 function writeInstallSnapshot(writer: WireWriter, message: InstallSnapshot): void {
   const { offset, done } = message;
   if ((offset === undefined) !== (done === undefined)) {
-    throw encodingError("Cannot encode a message: a piece of a snapshot has both offset and done, a whole one neither");
+    throw encodingError("Cannot encode a message: a snapshot piece has offset and done, a whole snapshot has neither");
   }
   writeSnapshot(writer, message);
 }
 
-/** A snapshot, or a piece of one. */
+/** Writes a snapshot, or a piece of one. */
 function writeSnapshot(writer: WireWriter, message: InstallSnapshot | SnapshotReply): void {
   const { snapshot, offset } = message;
   const meta = metaOf(message);

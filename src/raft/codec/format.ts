@@ -1,5 +1,5 @@
 /**
- * Messages as bytes. This file owns their format; `wire.ts` says what a number and an id are.
+ * The encoding of messages. This file defines their format. `wire.ts` defines numbers and ids.
  *
  * ```text
  * u8 version: 1   u8 type   u8 flags   number term   id sender   and then
@@ -39,38 +39,41 @@
  * ```
  *
  * Bytes are a message if and only if
- *  1. the version is known, and the type, and no flag is set that the type does not have,
+ *  1. the version and the type are known, and no flag is set that the type does not have,
  *  2. every field is there, a number in as few bytes as possible and at most 2^53 - 1,
  *  3. no index or term comes to more than that,
  *  4. there are at most 65,536 entries,
  *  5. there are at most 65,536 ids in a list,
  *  6. a refusal is known,
  *  7. there is at most 1 MiB of meta, and none in a piece that is neither the first nor the last, and
- *  8. nothing follows.
+ *  8. no bytes follow.
  *
- * So each message has one form, and what is decoded is well-formed: the entries of `appendEntries` follow on
- * `prevLogIndex` without a gap, those of `repairReply` are in order, and their terms never decrease.
+ * So each message has exactly one encoding, and a decoded message is well-formed: the entries of `appendEntries` follow
+ * `prevLogIndex` without a gap, those of `repairReply` are in order, and terms never decrease.
  *
  * @module
  */
 
 import type { Message, ProposalRefusal } from "../messages.ts";
 
-/** The format that this library writes, and the only one that it reads. */
+/** The version of the format that this library writes. It reads no other. */
 export const MESSAGE_VERSION = 1;
 
-/** The largest message, if nothing else is said: one entry as large as a log takes, and 64 KiB. In bytes. */
+/** The default limit on a message: the largest entry that a log accepts, and 64 KiB. In bytes. */
 export const MESSAGE_BYTES_MAX_DEFAULT: number = 64 * 1024 * 1024 + 64 * 1024;
 
-/** Entries in a message: an empty one takes two bytes, and a hundred times as much once it is decoded. */
+/**
+ * The maximum number of entries in a message. An empty one takes two bytes, and about 200 bytes in memory after
+ * decoding.
+ */
 export const MESSAGE_ENTRIES_MAX = 65_536;
 
-/** The longest number, in bytes: 8 groups of 7 bits hold 53. */
+/** The maximum size of a number, in bytes: 8 groups of 7 bits hold 53 bits. */
 export const NUMBER_BYTES_MAX = 8;
-/** The most that gap, term and size of an entry take, in bytes. */
+/** The maximum size of the gap, term and size of an entry, in bytes. */
 export const ENTRY_BYTES_MAX: number = 3 * NUMBER_BYTES_MAX;
 
-/** Ids in a list: as many members as the file of a snapshot can name. */
+/** The maximum number of ids in a list. The file of a snapshot has the same limit. */
 export const MESSAGE_IDS_MAX = 65_536;
 
 /** Types by their numbers, from 1 on. */
@@ -95,8 +98,8 @@ export const TYPES = [
 ] as const satisfies readonly Message["type"][];
 
 /**
- * The version of the transport's protocol that brought each type. A peer that speaks an earlier one does not know the type,
- * and would end the connection. Add a type at the end of the list, with the next version.
+ * The version of the transport's protocol that introduced each type. A peer with an earlier version does not know the
+ * type, and would end the connection. Add a new type at the end of the list, with the next version.
  */
 export const SINCE: Readonly<Record<Message["type"], number>> = {
   preVote: 1,
@@ -133,7 +136,7 @@ export const FLAG = 1;
 export const FLAG_2 = 2;
 /** The third flag of types that have three. */
 export const FLAG_3 = 4;
-/** All flags that a type has. */
+/** The flags of each type. */
 export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   preVote: 0,
   preVoteReply: FLAG,

@@ -1,11 +1,11 @@
 /**
- * Numbers, ids and byte strings, as messages are made of them.
+ * The numbers, ids and byte strings of messages.
  *
- * - **number**: 0 to 2^53 - 1 in groups of 7 bits, the lowest first; a byte of 128 or more says that another follows. In
- *   as few bytes as possible, 8 at most, so that a number has one form.
- * - **id**: a u64 in 8 bytes, little-endian: an id is as often random as it is small.
+ * - **number**: 0 to 2^53 - 1 in groups of 7 bits, the lowest first. A byte of 128 or more has another byte after it. A
+ *   number has the minimum number of bytes, at most 8, so that each number has exactly one encoding.
+ * - **id**: a u64 in 8 bytes, little-endian. Ids are not shortened, because many are random.
  *
- * Whatever is read is checked against the bytes that there are before anything is made of it.
+ * Every count is checked against the remaining bytes before anything is allocated for it.
  *
  * @module
  */
@@ -16,32 +16,32 @@ import type { NodeId } from "../../api/types.ts";
 import { isNodeId } from "../config.ts";
 import { NUMBER_BYTES_MAX } from "./format.ts";
 
-/** The size of an id. */
+/** The size of an id. In bytes. */
 export const ID_BYTES = 8;
 
 /**
- * An `ENCODING` error.
+ * Makes an `ENCODING` error.
  *
- * @param message What was tried and what was found.
- * @returns The error, to be thrown.
+ * @param message The attempt and the reason.
+ * @returns The error.
  */
 export function encodingError(message: string): WalLogError {
   return new WalLogError("ENCODING", message);
 }
 
 /**
- * Checks a number that is to be written.
+ * Checks a number before it is written.
  *
  * @param value The number.
- * @param name What it is.
- * @throws {WalLogError} `ENCODING` if it is no index, term or size.
+ * @param name Its name, for the error.
+ * @throws {WalLogError} `ENCODING` if it is not a valid index, term or size.
  */
 export function checkNumber(value: number, name: string): void {
   if (Number.isSafeInteger(value) && value >= 0) return;
   throw encodingError(`Cannot encode a message: ${name} must be a safe integer of 0 or more, found ${value}`);
 }
 
-/** Writes into an array that is large enough from the start. */
+/** Writes into an array whose size is fixed from the start. */
 export class WireWriter {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
@@ -50,8 +50,8 @@ export class WireWriter {
   /**
    * Makes a writer.
    *
-   * @param room Bytes to leave in front of what is written.
-   * @param bytesMax The most that will be written.
+   * @param room The number of bytes to reserve before the written bytes.
+   * @param bytesMax The maximum number of bytes to write.
    */
   constructor(room: number, bytesMax: number) {
     this.#bytes = new Uint8Array(room + bytesMax);
@@ -69,7 +69,7 @@ export class WireWriter {
     this.#bytes[this.#at++] = value;
   }
 
-  /** Writes a number, if it is one. */
+  /** Writes a number. Throws if it is not valid. */
   number(value: number, name: string): void {
     checkNumber(value, name);
     let rest = value;
@@ -77,7 +77,7 @@ export class WireWriter {
     this.byte(rest);
   }
 
-  /** Writes an id, if it is one. */
+  /** Writes an id. Throws if it is not valid. */
   id(value: NodeId): void {
     if (!isNodeId(value)) {
       throw encodingError(`Cannot encode a message: ids are bigints from 0 to 2^64 - 1, found ${String(value)}`);
@@ -86,20 +86,20 @@ export class WireWriter {
     this.#at += ID_BYTES;
   }
 
-  /** Writes how many ids there are, and each. */
+  /** Writes the number of ids, and each id. */
   ids(values: readonly NodeId[]): void {
     this.number(values.length, "the number of ids");
     for (const value of values) this.id(value);
   }
 
-  /** Writes bytes as they are; how many, the reader must know. */
+  /** Writes bytes without their size. The reader must know the size. */
   raw(value: Uint8Array): void {
     this.#bytes.set(value, this.#at);
     this.#at += value.byteLength;
   }
 }
 
-/** Reads what a {@link WireWriter} wrote, or finds out that it did not. */
+/** Reads the output of a {@link WireWriter}. Throws if the bytes are not valid. */
 export class WireReader {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
@@ -108,14 +108,14 @@ export class WireReader {
   /**
    * Makes a reader.
    *
-   * @param bytes What is to be read.
+   * @param bytes The bytes to read.
    */
   constructor(bytes: Uint8Array) {
     this.#bytes = unshared(bytes);
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   }
 
-  /** The number of bytes left. */
+  /** The number of remaining bytes. */
   get left(): number {
     return this.#bytes.byteLength - this.#at;
   }
@@ -149,26 +149,26 @@ export class WireReader {
     return value;
   }
 
-  /** Reads the number of items that follow. Each takes `bytesEach` bytes or more. */
+  /** Reads the number of items that follow. Each item takes at least `bytesEach` bytes. */
   count(bytesEach: number, name: string): number {
     const count = this.number();
-    if (count > this.left / bytesEach) throw this.error(`${count} ${name} cannot be in ${this.left} bytes`);
+    if (count > this.left / bytesEach) throw this.error(`${count} ${name} do not fit into ${this.left} bytes`);
     return count;
   }
 
-  /** Reads bytes as they are. The array shares its memory with the one read from. */
+  /** Reads bytes. The result shares its memory with the input. */
   raw(length: number): Uint8Array<ArrayBuffer> {
     this.#require(length);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
-  /** The error and its position. */
+  /** Makes an error with the position. */
   error(what: string): WalLogError {
     return encodingError(`Cannot decode a message of ${this.#bytes.byteLength} bytes: at byte ${this.#at}, ${what}`);
   }
 
   #require(length: number): void {
-    if (length > this.left) throw this.error(`${length} more are needed`);
+    if (length > this.left) throw this.error(`expected ${length} more bytes`);
   }
 }
