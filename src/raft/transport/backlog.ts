@@ -1,12 +1,12 @@
 /**
- * Messages of a peer that were handed on and are unfinished.
+ * Unprocessed messages of a peer: received, and not finished by the node.
  *
  * @module
  */
 
 import type { Message } from "../messages.ts";
 
-/** Messages above which no more are read. */
+/** The number of unprocessed messages above which the transport reads no more. */
 const MESSAGES_MAX = 256;
 /** The most memory for them, besides one message of any size. In bytes. */
 const BYTES_MAX = 16 * 1024 * 1024;
@@ -20,12 +20,12 @@ export class Backlog {
   #messages = 0;
   #bytes = 0;
 
-  /** Whether no more is to be read. */
+  /** Whether the transport must stop reading. */
   get isFull(): boolean {
     return this.#messages >= MESSAGES_MAX || this.#bytes >= BYTES_MAX;
   }
 
-  /** Whether nothing is unfinished. */
+  /** Whether there are no unprocessed messages. */
   get isEmpty(): boolean {
     return this.#messages === 0;
   }
@@ -34,8 +34,8 @@ export class Backlog {
    * Counts a message.
    *
    * @param message The message.
-   * @param length Its bytes, as they arrived.
-   * @returns To be called when it is finished.
+   * @param length Its size as received, in bytes.
+   * @returns A function to call when the message is processed.
    */
   add(message: Message, length: number): () => void {
     const entries = "entries" in message ? message.entries.length : 0;

@@ -1,6 +1,6 @@
 /**
- * Whether certificates and a key are what they should be. The runtimes do not agree on when to say that they are not: some
- * listen with anything, and then no connection succeeds. So they are read here, the same way in all.
+ * Checks certificates and a key. The runtimes detect invalid ones at different times: some listen with any certificate,
+ * and then every connection fails. This check is the same in all runtimes.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import type { TransportTls } from "./tcp_options.ts";
 const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /**
- * Finds out whether TLS can work with what it was given.
+ * Checks the certificates and the key of a transport.
  *
- * @param tls Certificates, a key and fingerprints; `ca` and `cert` may have several certificates. The first of `cert` is
- * the node's own.
- * @returns What is wrong; `undefined` if nothing is.
+ * @param tls Certificates, a key and fingerprints. `ca` and `cert` may have several certificates. The first of `cert`
+ * is the node's own.
+ * @returns The reason why they are not valid; `undefined` if they are.
  */
 export function whatIsWrongWithCertificates(tls: TransportTls): string | undefined {
   const { ca, cert, key, revoked = [] } = tls;
@@ -31,10 +31,10 @@ export function whatIsWrongWithCertificates(tls: TransportTls): string | undefin
   return isRevoked(own.raw, tls) ? "tls.cert is in tls.revoked: the other nodes refuse it" : undefined;
 }
 
-/** A SHA-256 fingerprint as {@link plain} text. */
+/** A SHA-256 fingerprint in the format of {@link plain}. */
 const FINGERPRINT = /^[0-9a-f]{64}$/;
 
-/** A fingerprint without colons, in lower case. */
+/** Returns a fingerprint without colons, in lower case. */
 function plain(fingerprint: string): string {
   return fingerprint.replaceAll(":", "").toLowerCase();
 }
@@ -42,8 +42,8 @@ function plain(fingerprint: string): string {
 /**
  * Whether a certificate is revoked.
  *
- * @param certificate The certificate, as DER.
- * @param tls The fingerprints of those that are.
+ * @param certificate The certificate in DER.
+ * @param tls The fingerprints of revoked certificates.
  */
 export function isRevoked(certificate: Uint8Array, { revoked = [] }: Pick<TransportTls, "revoked">): boolean {
   if (revoked.length === 0) return false;
@@ -51,7 +51,7 @@ export function isRevoked(certificate: Uint8Array, { revoked = [] }: Pick<Transp
   return revoked.some((one) => plain(one) === own);
 }
 
-/** The certificates of a PEM; `undefined` if there is none, or if one of them cannot be read. */
+/** Parses PEM certificates; `undefined` if there is none, or if one of them is not valid. */
 function readCertificates(pem: string | Uint8Array): X509Certificate[] | undefined {
   try {
     return asText(pem).match(PEM_CERTIFICATES)?.map((one) => new X509Certificate(one));
@@ -60,7 +60,7 @@ function readCertificates(pem: string | Uint8Array): X509Certificate[] | undefin
   }
 }
 
-/** The private key of a PEM; `undefined` if there is none that can be read without a passphrase. */
+/** Parses a PEM private key; `undefined` if there is none that can be read without a passphrase. */
 function readKey(pem: string | Uint8Array): KeyObject | undefined {
   try {
     return createPrivateKey(asText(pem));
@@ -69,7 +69,7 @@ function readKey(pem: string | Uint8Array): KeyObject | undefined {
   }
 }
 
-/** PEM as text, which all runtimes take. */
+/** Returns PEM as text, which all runtimes accept. */
 export function asText(pem: string | Uint8Array): string {
   return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
 }

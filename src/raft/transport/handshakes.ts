@@ -1,34 +1,35 @@
 /**
- * Callers with whom TLS has not come about yet.
+ * TLS handshakes in progress.
  *
  * @module
  */
 
 import type { Socket } from "node:net";
 
-/** Somebody who has called, and has not said who it is. */
+/** A caller that has not yet identified itself. */
 export interface Stranger {
-  /** The address of the caller. */
+  /** The caller's address. */
   readonly address: string | undefined;
   /** Ends the connection. */
   readonly sendAway: (reason: string) => void;
 }
 
-/** A handshake that goes on. */
+/** A handshake in progress. */
 interface Handshake {
   readonly socket: Socket;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
 /**
- * Keeps the connections below TLS until it has come about, for a server does not count them, and ends without them when
- * it is closed. Whoever is sent away is reported by the server's `tlsClientError`, with the reason given here.
+ * Tracks TCP connections until their TLS handshake is complete: a server does not count them, and does not close them
+ * when it is closed. The server's `tlsClientError` event reports each connection that is closed here, with the reason
+ * given here.
  */
 export class Handshakes {
-  /** By the other end's address and port: the socket that TLS makes of a connection is another one. */
+  /** By the other end's address and port, because TLS makes a new socket for the connection. */
   readonly #all: Map<string, Handshake> = new Map();
 
-  /** Those with whom it goes on, who came first, first. */
+  /** The callers with a handshake in progress, oldest first. */
   get callers(): Stranger[] {
     return [...this.#all].map(([key, { socket }]) => ({
       address: socket.remoteAddress,
@@ -40,10 +41,10 @@ export class Handshakes {
   }
 
   /**
-   * Somebody has called.
+   * Starts the time limit of a handshake.
    *
-   * @param socket The connection below TLS.
-   * @param timeout How long TLS may take, in milliseconds.
+   * @param socket The TCP connection.
+   * @param timeout The time limit, in milliseconds.
    */
   begin(socket: Socket, timeout: number): void {
     const key = keyOf(socket);
@@ -56,15 +57,15 @@ export class Handshakes {
   }
 
   /**
-   * TLS has come about.
+   * Ends the time limit of a handshake that is complete.
    *
-   * @param socket What it has made of the connection.
+   * @param socket The TLS connection.
    */
   end(socket: Socket): void {
     this.#forget(keyOf(socket));
   }
 
-  /** Sends everyone away. */
+  /** Closes all connections. */
   close(): void {
     for (const { socket } of this.#all.values()) socket.destroy(new Error("the transport is closed"));
   }

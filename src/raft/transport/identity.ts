@@ -1,5 +1,5 @@
 /**
- * The node at the other end of a connection with TLS. Its certificate decides, not its own statement.
+ * The identity of the node at the other end of a TLS connection. Its certificate decides, not its own claim.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import type { TransportTls } from "./tcp_options.ts";
 
 /** The parts of a certificate that name its owner. */
 interface Names {
-  /** As a text: "DNS:one, DNS:two, IP Address:127.0.0.1". */
+  /** A text such as "DNS:one, DNS:two, IP Address:127.0.0.1". */
   readonly subjectaltname?: string;
   readonly subject?: { readonly CN?: string | readonly string[] };
-  /** The certificate itself. */
+  /** The certificate in DER. */
   readonly raw: Uint8Array;
 }
 
 /**
- * Finds out whether the other end is who it should be.
+ * Checks the identity of the other end.
  *
- * @param socket A connection on which both sides have shown their certificates.
- * @param id The node that it should be.
- * @param tls The transport's.
- * @returns What is wrong; `undefined` if nothing is.
+ * @param socket A connection after the handshake.
+ * @param id The expected node.
+ * @param tls The transport's certificates and names.
+ * @returns The reason to close the connection; `undefined` if the other end is the expected node.
  */
 export function whatIsWrongWith(socket: TLSSocket, id: NodeId, tls: TransportTls): string | undefined {
-  // Refused by the runtime already; but what nobody vouches for is not to get in because one runtime thinks otherwise.
+  // The runtime has already rejected such a certificate. This check guards against a runtime that does not.
   if (!socket.authorized) return NOT_OF_THIS_CLUSTER;
   const certificate = socket.getPeerCertificate() as Names;
   if (isRevoked(certificate.raw, tls)) return REVOKED;
@@ -38,10 +38,10 @@ export function whatIsWrongWith(socket: TLSSocket, id: NodeId, tls: TransportTls
 }
 
 /**
- * Whether a connection that was made earlier is with a node whose certificate is revoked now.
+ * Whether an existing connection is with a node whose certificate is now revoked.
  *
  * @param socket The connection; `undefined` if there is none at the moment.
- * @param tls The transport's.
+ * @param tls The transport's revoked certificates.
  */
 export function isWithRevoked(socket: Socket | undefined, tls: TransportTls): boolean {
   const { raw } = (socket as TLSSocket | undefined)?.getPeerCertificate() ?? {};
@@ -58,14 +58,11 @@ function defaultName(id: NodeId): string {
   return `node-${id}`;
 }
 
-/**
- * Whether a certificate names somebody. Not left to `checkServerIdentity`: it takes wildcards, and there are runtimes in
- * which it takes anything.
- */
+/** Whether a certificate has a name. `checkServerIdentity` would accept wildcards, and in some runtimes any name. */
 function isNamed({ subjectaltname, subject, raw }: Names, name: string): boolean {
   if (!subjectaltname) return subject?.CN === name;
-  // The text has the name letter for letter; but a name of any kind may have ", DNS:node-2" in it, which not every
-  // runtime quotes. So the certificate itself must have it too: read by TLS's own library, as one DNS name.
+  // The text has the exact name. But a name of any kind can contain ", DNS:node-2", and not every runtime quotes it. So
+  // the certificate itself must have the name too, as one DNS name, according to TLS's own library.
   return subjectaltname.split(", ").includes(`DNS:${name}`) &&
     new X509Certificate(raw).checkHost(name, EXACTLY) !== undefined;
 }

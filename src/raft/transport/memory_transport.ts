@@ -1,5 +1,5 @@
 /**
- * A network within a process, for tests.
+ * A network in one process, for tests.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { RaftTransport, Receive } from "./transport.ts";
 
 /** The network of {@link MemoryTransport}s. */
 export class MemoryNetwork {
-  /** Whether a message gets through. Default: all do. */
+  /** Whether the network delivers a message. Default: it delivers all messages. */
   passes: (from: NodeId, to: NodeId, message: Message) => boolean = () => true;
   /** The receivers of the messages to each node. */
   readonly receivers: Map<NodeId, Receive> = new Map();
@@ -23,7 +23,7 @@ export class MemoryNetwork {
 
 /**
  * Carries a node's messages within a process. They arrive in order, in a later turn of the event loop, as copies that
- * went through the encoding.
+ * were encoded and decoded.
  *
  * @example
  * ```ts
@@ -57,11 +57,11 @@ export class MemoryTransport implements RaftTransport {
   }
 
   /**
-   * Begins to receive.
+   * Starts to receive messages.
    *
-   * @param receive Told each message.
-   * @param identity The identity of the node's log, `() => log.identity`, which receivers are told.
-   * @returns At once.
+   * @param receive Called with each message.
+   * @param identity The identity of the node's log, `() => log.identity`. Receivers of its messages get it.
+   * @returns A resolved promise.
    * @throws {WalLogError} `CLOSED`.
    */
   start(receive: Receive, identity?: () => Origin): Promise<void> {
@@ -73,12 +73,12 @@ export class MemoryTransport implements RaftTransport {
   }
 
   /**
-   * Sends a message, if the network lets it through and somebody is there to receive it.
+   * Sends a message, if the network delivers it and its receiver has started.
    *
-   * @param to The node that is to get it.
+   * @param to The receiver.
    * @param message The message.
-   * @throws {WalLogError} `ENCODING` if it is not well-formed, `INVALID_ARGUMENT` if it is in another node's name: no test
-   *   should send such a message.
+   * @throws {WalLogError} `ENCODING` if it is not well-formed. `INVALID_ARGUMENT` if its sender is another node: no
+   * test should send such a message.
    */
   send(to: NodeId, message: Message): void {
     if (senderOf(message) !== this.id) {
@@ -101,9 +101,9 @@ export class MemoryTransport implements RaftTransport {
   }
 
   /**
-   * Ends sending and receiving.
+   * Stops sending and receiving.
    *
-   * @returns At once.
+   * @returns A resolved promise.
    */
   close(): Promise<void> {
     this.#isClosed = true;

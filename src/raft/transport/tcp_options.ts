@@ -26,13 +26,13 @@ export interface Address {
  * only as the node that the certificate names. Host names are not compared. Use an authority that signs for this
  * cluster alone.
  *
- * A certificate names a node if one of its subject alternative names is the node's name, as a DNS name, letter for letter;
- * one without alternative names, if its common name is. In Deno this takes 2.7.14 or newer.
+ * A certificate names a node if one of its subject alternative names is a DNS name that equals the node's name exactly.
+ * A certificate without alternative names names the node with its common name. In Deno, this needs 2.7.14 or newer.
  */
 export interface TransportTls {
-  /** The certificate of the authority that signs the nodes'. */
+  /** The certificate of the authority that signs the nodes' certificates. */
   readonly ca: string | Uint8Array;
-  /** This node's certificate, good for servers and clients. */
+  /** This node's certificate, valid for servers and clients. */
   readonly cert: string | Uint8Array;
   /** Its private key. */
   readonly key: string | Uint8Array;
@@ -42,15 +42,16 @@ export interface TransportTls {
    */
   readonly nodeName?: (id: NodeId) => string;
   /**
-   * Certificates of nodes that are refused although the authority has signed them: SHA-256 fingerprints, 64 hexadecimal
-   * digits with colons or without, as `openssl x509 -noout -fingerprint -sha256` prints them. Default: none.
+   * Revoked certificates: nodes with one of them are refused, although the authority has signed it. SHA-256
+   * fingerprints, 64 hexadecimal digits with or without colons, as `openssl x509 -noout -fingerprint -sha256` prints
+   * them. Default: none.
    */
   readonly revoked?: readonly string[];
 }
 
 /** An event of a {@link TcpTransport}, to log or to count. It requires no action. */
 export type TransportEvent =
-  /** `out`: messages can be sent to the peer. `in`: the peer can send. */
+  /** `out`: this node can send messages to the peer. `in`: the peer can send messages to this node. */
   | { readonly type: "connected"; readonly peer: NodeId; readonly direction: "in" | "out" }
   /** A connection has ended, or could not be made. The transport tries again. */
   | { readonly type: "disconnected"; readonly peer: NodeId; readonly direction: "in" | "out"; readonly reason: string }
@@ -61,9 +62,9 @@ export type TransportEvent =
 
 /** The options of a {@link TcpTransport}. */
 export interface TcpTransportOptions {
-  /** The node whose messages it carries. */
+  /** The id of the node. */
   readonly id: NodeId;
-  /** The cluster's name: nodes of clusters with other names are refused. Not a secret. */
+  /** The cluster's name. Nodes of clusters with other names are refused. It is not a secret. */
   readonly cluster: string;
   /** The address on which to listen. */
   readonly listen: Address;
@@ -78,7 +79,10 @@ export interface TcpTransportOptions {
    * nodes' `maxMessageBytes` must not be larger: the transport drops messages above its own.
    */
   readonly maxMessageBytes?: number;
-  /** The most bytes of messages that wait for one peer, besides one message of any size. Default: 16 MiB. */
+  /**
+   * The maximum size of the messages that wait for one peer, in bytes, besides one message of any size. Default: 16
+   * MiB.
+   */
   readonly maxQueueBytes?: number;
   /**
    * The pause before a connection is tried again, in milliseconds. It starts at the minimum and doubles after each
@@ -90,7 +94,7 @@ export interface TcpTransportOptions {
    * Default: 5000. A connection that a peer has made is closed after the same time of silence, but not before 2000.
    */
   readonly timeout?: number;
-  /** Receives the events. */
+  /** Called with each event. */
   readonly onEvent?: (event: TransportEvent) => void;
 }
 
@@ -104,17 +108,17 @@ export type CheckedTcpOptions =
     readonly protocol: Protocol;
   };
 
-/** A frame's length is a u32. */
+/** The length of a frame is a u32. */
 const MESSAGE_BYTES_MAX = 2 ** 32 - 1;
 const QUEUE_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
 /** The longest delay of the runtimes' timers. In milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1;
 
 /**
- * Checks options and fills in what was left out.
+ * Checks options, and fills in the defaults.
  *
- * @param options What the application gave.
- * @returns The same, complete.
+ * @param options The application's options.
+ * @returns The complete options.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions {
@@ -148,8 +152,8 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
 /**
  * Checks certificates and a key.
  *
- * @param attempt What is tried, for the message.
- * @param tls What the application gave.
+ * @param attempt The attempted operation, for the error.
+ * @param tls The application's certificates and key.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkTls(attempt: string, tls: TransportTls): void {

@@ -1,5 +1,5 @@
 /**
- * Messages over TCP, with TLS or without.
+ * Carries messages over TCP, with or without TLS.
  *
  * @module
  */
@@ -25,23 +25,25 @@ import type { RaftTransport, Receive } from "./transport.ts";
 
 /**
  * Carries a node's messages over TCP. A node sends to each peer on one connection, and receives from it on another one.
- * When a connection ends, the node makes it again after a pause, or as soon as the peer calls. Pauses grow.
+ * When a connection ends, the node reconnects after a pause, or as soon as the peer calls. Each failure makes the pause
+ * longer.
  *
- * Messages wait while a connected peer does not take them, up to `maxQueueBytes`. Later ones are dropped. A peer that
- * neither takes nor answers anything for `timeout` loses its connection and all messages that wait. Messages to a peer
- * that is not connected are dropped. Raft repeats the ones that matter.
+ * If a connected peer does not accept data, messages to it wait, up to `maxQueueBytes`. Later messages are dropped. A
+ * peer that neither accepts nor answers anything for `timeout` loses its connection and all waiting messages. Messages
+ * to a peer without a connection are dropped. Raft repeats the messages that matter.
  *
- * With `tls`, a node refuses callers without a certificate of the cluster's authority, before they can send anything. It
- * sends nothing to a peer without such a certificate, or with that of another node. A caller must be the node that its
- * certificate names. All nodes must name the same cluster. A node takes messages only from the node that the caller is.
+ * With `tls`, a node refuses callers without a certificate of the cluster's authority before they can send anything. It
+ * sends nothing to a peer without such a certificate, or with the certificate of another node. A caller must be the
+ * node that its certificate names. All nodes must have the same cluster name. A node accepts only messages whose sender
+ * is the caller.
  *
- * If {@link TcpTransport.start} gets the log's identity, nodes with logs of different clusters refuse each other, even if
- * their clusters have the same name. The receiver then learns which log a message comes from.
+ * If {@link TcpTransport.start} gets the log's identity, nodes whose logs belong to different clusters refuse each
+ * other, even if their clusters have the same name. The receiver then learns the identity of the sender's log.
  *
- * At most 256 peers can be connected to a node at once. Without `tls`, at most 8 of them can have no known address. In
- * Deno, it needs `--allow-net`.
+ * At most 256 peers can be connected to a node at once. Without `tls`, at most 8 of them can have no known address.
+ * Deno needs `--allow-net`.
  *
- * @example Two nodes on the loopback.
+ * @example Two nodes on the loopback interface.
  * ```ts
  * import { type Message, TcpTransport } from "@wallog/wallog/raft";
  * import assert from "node:assert/strict";
@@ -69,10 +71,11 @@ export class TcpTransport implements RaftTransport {
   #isClosed = false;
 
   /**
-   * Makes a transport; nothing is opened before {@link TcpTransport.start}.
+   * Makes a transport. It opens no connection before {@link TcpTransport.start}.
    *
-   * @param options How it is to work.
-   * @throws {WalLogError} `INVALID_ARGUMENT`, also for certificates that are none, or a key that is not the certificate's.
+   * @param options The transport's options.
+   * @throws {WalLogError} `INVALID_ARGUMENT`, also for invalid certificates, or a key that does not belong to the
+   * certificate.
    */
   constructor(options: TcpTransportOptions) {
     this.#options = checkTcpOptions(options);
@@ -80,7 +83,7 @@ export class TcpTransport implements RaftTransport {
     for (const [id, address] of options.peers ?? []) this.setPeer(id, address);
   }
 
-  /** The node whose messages it carries. */
+  /** The id of the node. */
   get id(): NodeId {
     return this.#options.id;
   }
@@ -93,13 +96,13 @@ export class TcpTransport implements RaftTransport {
   /**
    * Listens, and connects to all peers.
    *
-   * @param receive Told each message, and with `identity`, which log it comes from.
-   * @param identity The identity of the node's log, `() => log.identity`, asked for whenever a connection is made, and from
-   * time to time. Peers learn it, and a peer with a log of another cluster is refused.
-   * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime
-   *   refuses.
-   * @throws {WalLogError} `CLOSED`, also if it is closed meanwhile; `INVALID_ARGUMENT` if it was started before, unless
-   *   that failed.
+   * @param receive Called with each message, and with the identity of its sender's log if the sender has one.
+   * @param identity The identity of the node's log, `() => log.identity`. It is called for each new connection, and
+   * from time to time. Peers get the identity. A peer with a log of another cluster is refused.
+   * @returns A promise that resolves when the transport listens. It rejects with `IO` if it cannot listen, and with
+   * `INVALID_ARGUMENT` for certificates that the runtime rejects.
+   * @throws {WalLogError} `CLOSED`, also if it is closed during the start; `INVALID_ARGUMENT` if it was already
+   * started, unless that start failed.
    */
   async start(receive: Receive, identity?: () => Origin): Promise<void> {
     if (this.#isClosed) throw new WalLogError("CLOSED", "Cannot start the transport: it was closed");
@@ -135,10 +138,10 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * Says where a peer listens, or that it does so elsewhere.
+   * Sets or changes the address of a peer.
    *
-   * @param id The peer. The node's own id is passed over, so that all nodes can be given the same list.
-   * @param address Where it listens.
+   * @param id The peer. The node's own id is ignored, so that all nodes can use the same list.
+   * @param address The address on which it listens.
    * @throws {WalLogError} `INVALID_ARGUMENT`.
    */
   setPeer(id: NodeId, address: Address): void {
@@ -152,7 +155,7 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * Ends the connection to a peer; it can still call.
+   * Closes the connection to a peer. The peer can still connect to this node.
    *
    * @param id The peer.
    */
@@ -163,12 +166,12 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * Replaces the certificates, the key and the list of revoked certificates, for all connections made from now on. Those
-   * that exist stay, except for those with nodes whose certificate is revoked: they end. If this fails, nothing has changed.
+   * Replaces the certificates, the key and the list of revoked certificates for all new connections. Existing
+   * connections stay, except to nodes whose certificate is revoked. If this fails, nothing has changed.
    *
-   * @param tls The new ones. Without `nodeName` or `revoked`, the present ones stay.
-   * @throws {WalLogError} `INVALID_ARGUMENT` for certificates that are none, a key that is not the certificate's, or a
-   * transport without TLS; `CLOSED`.
+   * @param tls The new values. Without `nodeName` or `revoked`, the present values stay.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for invalid certificates, a key that does not belong to the certificate,
+   * or a transport without TLS; `CLOSED`.
    */
   reload(tls: TransportTls): void {
     const attempt = "Cannot reload the certificates";
@@ -189,11 +192,11 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * Sends a message, or lets it wait, or drops it: if there is no room, if it is too large, or if nobody has said where
-   * the node is. Of these, the options' `onEvent` is told. Messages to a node that is not connected are dropped too, and
-   * only counted: `onEvent` was told when the connection ended.
+   * Sends or queues a message. The message is dropped if the queue is full, if it is too large, or if the receiver's
+   * address is unknown; `onEvent` reports these cases. Messages to a node without a connection are also dropped, and
+   * only counted: `onEvent` has already reported the end of the connection.
    *
-   * @param to The node that is to get it.
+   * @param to The receiver.
    * @param message The message.
    */
   send(to: NodeId, message: Message): void {
@@ -202,7 +205,7 @@ export class TcpTransport implements RaftTransport {
     if (reason !== undefined) this.#options.onEvent({ type: "dropped", peer: to, message: message.type, reason });
   }
 
-  /** Why a message was not sent; `undefined` if it was. */
+  /** Sends or queues a message. Returns the reason if it was dropped; `undefined` otherwise. */
   #trySend(to: NodeId, message: Message): string | undefined {
     if (this.#address === undefined) return "the transport was not started";
     if (senderOf(message) !== this.id) return `it is from node ${senderOf(message)}`;
@@ -227,9 +230,9 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * The state of the connections to each peer.
+   * Returns the state of the connection to each peer.
    *
-   * @returns The counts so far, by peer.
+   * @returns The present counts, by peer.
    */
   stats(): ReadonlyMap<NodeId, PeerStats> {
     return new Map([...this.#outgoing].map(([id, outgoing]) => [id, outgoing.stats]));
@@ -245,9 +248,9 @@ export class TcpTransport implements RaftTransport {
   }
 
   /**
-   * Ends all connections, and listening.
+   * Closes all connections, and stops listening.
    *
-   * @returns When nothing is open any more.
+   * @returns A promise that resolves when everything is closed.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -259,7 +262,7 @@ export class TcpTransport implements RaftTransport {
     this.#outgoing.set(id, new Outgoing(id, address, this.#options, () => this.#hello(id)));
   }
 
-  /** The first message to a peer. */
+  /** Makes the hello to a peer. */
   #hello(to: NodeId): Required<Hello> {
     const { cluster, incarnation } = this.#identity?.() ?? { cluster: undefined, incarnation: undefined };
     return {
