@@ -57,7 +57,7 @@ export interface RaftStatus {
   readonly uncommittedBytes: number;
   /** The target of a leadership transfer in progress; `null` if there is none. */
   readonly transferTarget: NodeId | null;
-  /** The index of the latest configuration; 0 for the initial one. It is committed once `commitIndex` has reached it. */
+  /** The index of the latest configuration; 0 for the initial one. It is committed when `commitIndex` reaches it. */
   readonly membershipIndex: Index;
   /** A replacement in progress: the old member and the new one; `null` if there is none. */
   readonly replacement: { readonly from: NodeId; readonly to: NodeId } | null;

@@ -1,35 +1,35 @@
 /**
- * The bytes on a connection. A connection carries messages one way, from the node that made it:
+ * The bytes on a connection. A connection carries messages in one direction, from the node that made it:
  *
  * ```text
- * both ways, first     hello, 92 bytes
+ * both directions, first   hello, 92 bytes
  *    0  8 bytes "WALLOGRT"
- *    8  u16 the least version of the protocol that the node speaks: 1
- *   10  u16 the greatest: 1
- *   12  u64 the node that speaks
- *   20  u64 the node that it speaks to
+ *    8  u16 the minimum protocol version that the sender supports: 1
+ *   10  u16 the maximum: 1
+ *   12  u64 the sender
+ *   20  u64 the receiver
  *   28  32 bytes SHA-256 of the cluster's name, as UTF-8
- *   60  16 bytes the cluster that the node's log belongs to; zeros if none, or if it is not said
- *   76  16 bytes the log's incarnation; zeros if it is not said
+ *   60  16 bytes the cluster that the sender's log belongs to; zeros if there is none, or it is unknown
+ *   76  16 bytes the log's incarnation; zeros if it is unknown
  *
- * then, from the node that made the connection, frames
+ * then, from the caller (the node that made the connection), frames
  *    0  u32 length
  *    4  a message; a ping has none, and the length 0
  *
- * and from the one that was called, after its hello, answers
+ * and from the called node, after its hello, answers
  *    0  u8 0
  * ```
  *
- * All integers are little-endian. Both speak the greatest version that both know. The hello is the same in all versions. A
- * node sends no message of a type that came with a later version.
+ * All integers are little-endian. Both nodes use the maximum version that both support. The hello is the same in all
+ * versions. A node sends no message of a type that a later version introduced.
  *
- * The one that was called says its hello when it has found that of the caller to be right, with TLS by the certificate
- * too. It also says it to a caller of another cluster, or with no version in common, and then ends the connection: so both
- * sides know why. Who says something else is not answered.
+ * The called node sends its hello after it has accepted the caller's hello, and with TLS, its certificate. It also
+ * sends its hello to a caller of another cluster, or without a common version, and then closes the connection. So both
+ * sides know the reason. Other data gets no answer.
  *
- * The network can fall silent without either side being told, and TCP then takes a while to notice that it is back: so
- * both listen for signs of life. The caller pings every `PING_MS` or more often. Each ping is answered; so is whatever
- * arrives, now and then, for a ping may stand behind a message that takes its time.
+ * A network can fail silently, and TCP then takes a while to notice that it works again. So both sides monitor the
+ * connection. The caller sends a ping at least every `PING_MS`. The called node answers each ping. It also answers
+ * other data from time to time, because a ping may be queued after a long message.
  *
  * @module
  */
@@ -41,69 +41,69 @@ import { SINCE } from "../codec/format.ts";
 import { encodingError } from "../codec/wire.ts";
 import type { Message } from "../messages.ts";
 
-/** Size of a hello. */
+/** The size of a hello. In bytes. */
 export const HELLO_BYTES = 92;
-/** Size of a frame's length, which stands in front of the message. */
+/** The size of a frame's length, which precedes the message. In bytes. */
 export const FRAME_LENGTH_BYTES = 4;
 
-/** The longest that a caller says nothing. In milliseconds. */
+/** The maximum time between two pings. In milliseconds. */
 export const PING_MS = 500;
 /** A frame without a message. */
 export const PING: Uint8Array = new Uint8Array(FRAME_LENGTH_BYTES);
-/** What comes back. */
+/** The answer to a ping. */
 export const ANSWER: Uint8Array = Uint8Array.of(0);
 
-/** Versions of the protocol, from the least to the greatest. */
+/** A range of protocol versions. */
 export interface Versions {
-  /** The least. */
+  /** The minimum version. */
   readonly least: number;
-  /** The greatest. */
+  /** The maximum version. */
   readonly greatest: number;
 }
 
-/** The versions that this library speaks. */
+/** The versions that this library supports. */
 export const VERSIONS: Versions = { least: 1, greatest: 1 };
 
-/** What a node speaks. */
+/** A node's protocol. */
 export interface Protocol {
-  /** The versions. */
+  /** The supported versions. */
   readonly versions: Versions;
-  /** The version that brought each type of message. */
+  /** The version that introduced each type of message. */
   readonly since: Readonly<Record<Message["type"], number>>;
 }
 
-/** What this library speaks. */
+/** This library's protocol. */
 export const PROTOCOL: Protocol = { versions: VERSIONS, since: SINCE };
 const NO_ORIGIN: Origin = { cluster: undefined, incarnation: undefined };
-/** Where a hello says what the node's log is. */
+/** The offset of the log's identity in a hello. */
 const ORIGIN_AT = 60;
 const MAGIC = new TextEncoder().encode("WALLOGRT");
 
-/** What is said first. */
+/** The first data on a connection. */
 export interface Hello {
-  /** The node that speaks. */
+  /** The sender. */
   readonly from: NodeId;
-  /** The node that it speaks to. */
+  /** The receiver. */
   readonly to: NodeId;
   /** SHA-256 of the cluster's name. */
   readonly cluster: Uint8Array;
-  /** What its log is. Default: nothing is said. */
+  /** The identity of the sender's log. Default: unknown. */
   readonly origin?: Origin;
-  /** The versions that it speaks. Default: those of this library. */
+  /** The versions that the sender supports. Default: those of this library. */
   readonly versions?: Versions;
 }
 
-/** What stands for a cluster's name in a hello. */
+/** Returns the digest of a cluster's name for a hello. */
 export function clusterDigest(name: string): Uint8Array {
   return new Uint8Array(createHash("sha256").update(name).digest());
 }
 
-/** Whether two clusters are the same. */
+/** Whether two digests of clusters are equal. */
 export function isSameCluster(one: Uint8Array, other: Uint8Array): boolean {
   return one.every((byte, at) => byte === other[at]);
 }
 
-/** A hello as bytes. */
+/** Encodes a hello. */
 export function encodeHello({ from, to, cluster, origin = NO_ORIGIN, versions = VERSIONS }: Hello): Uint8Array {
   const bytes = new Uint8Array(HELLO_BYTES);
   const view = new DataView(bytes.buffer);
@@ -119,7 +119,7 @@ export function encodeHello({ from, to, cluster, origin = NO_ORIGIN, versions = 
 }
 
 /**
- * Whether what has arrived so far can still become a hello: who says something else need not be waited for.
+ * Whether the first bytes of a connection can be the beginning of a hello. If not, the connection is closed at once.
  *
  * @param start The first bytes of a connection.
  */
@@ -128,11 +128,11 @@ export function canBeHello(start: Uint8Array): boolean {
 }
 
 /**
- * Reads a hello.
+ * Decodes a hello.
  *
- * @param bytes As many as a hello has.
- * @returns What it says.
- * @throws {WalLogError} `ENCODING` if it is none.
+ * @param bytes Exactly as many bytes as a hello has.
+ * @returns The hello.
+ * @throws {WalLogError} `ENCODING` if it is not a hello.
  */
 export function decodeHello(bytes: Uint8Array): Required<Hello> {
   if (!canBeHello(bytes)) throw encodingError("Cannot read a hello: it does not begin like one");
@@ -148,11 +148,11 @@ export function decodeHello(bytes: Uint8Array): Required<Hello> {
 }
 
 /**
- * The version in which two nodes speak.
+ * Returns the protocol version that two nodes use.
  *
- * @param own The versions of the one.
- * @param theirs The versions of the other.
- * @returns The greatest that both know; `undefined` if there is none.
+ * @param own The one node's versions.
+ * @param theirs The other node's versions.
+ * @returns The maximum version that both support; `undefined` if there is none.
  */
 export function negotiate(own: Versions, theirs: Versions): number | undefined {
   const version = Math.min(own.greatest, theirs.greatest);
@@ -160,11 +160,11 @@ export function negotiate(own: Versions, theirs: Versions): number | undefined {
 }
 
 /**
- * Why a node does not belong to the other's cluster, or cannot speak to it. Both sides come to the same answer.
+ * Compares two hellos. Both sides get the same result.
  *
- * @param own What the one says.
- * @param theirs What the other says.
- * @returns The reason; `undefined` if there is none.
+ * @param own The one node's hello.
+ * @param theirs The other node's hello.
+ * @returns The reason why they must not communicate; `undefined` if there is none.
  */
 export function whatSeparates(own: Required<Hello>, theirs: Required<Hello>): string | undefined {
   if (!isSameCluster(own.cluster, theirs.cluster)) return "it is of another cluster";

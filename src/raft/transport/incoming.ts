@@ -1,5 +1,5 @@
 /**
- * The connections on which messages come from peers.
+ * The connections that carry messages from peers.
  *
  * @module
  */
@@ -30,44 +30,44 @@ import { isWithRevoked, NOT_OF_THIS_CLUSTER, REVOKED, whatIsWrongWith } from "./
 import type { Address, CheckedTcpOptions, TransportTls } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
-/** Connections that have not said hello yet. */
+/** The maximum number of connections without a hello. */
 const STRANGERS_MAX = 64;
 const TOO_MANY_STRANGERS = "too many have said no hello";
-/** Peers that are connected. */
+/** The maximum number of connected peers. */
 const PEERS_MAX = 256;
-/** The most peers without a known address, without TLS. Any caller can invent such peers. */
+/** The maximum number of peers without a known address, without TLS. Any caller can invent such peers. */
 const UNKNOWN_PEERS_MAX = 8;
-/** What such peers may hold of unfinished messages, beside one of the largest size. In bytes. */
+/** The maximum size of all unfinished messages of such peers, besides one of the maximum size. In bytes. */
 const UNKNOWN_BYTES = 1024 * 1024;
-/** What arrives is answered once in so long, pings apart. In milliseconds. */
+/** The interval in which data other than pings is answered. In milliseconds. */
 const ANSWER_MS = 100;
-/** Pings that may be missing, whatever the timeout: the caller may be busy. */
+/** The minimum number of missing pings before a connection is closed, whatever the timeout: the caller may be busy. */
 const MISSING_PINGS_MIN = 4;
 
-/** A connection, and what has come of it. */
+/** A connection and its state. */
 interface Incoming {
   readonly socket: Socket;
   readonly reader: StreamReader;
-  /** Its end if it says no hello; then, looks from time to time whether it says anything. */
+  /** Before the hello: the time limit for it. After the hello: the regular check for silence. */
   timer: ReturnType<typeof setTimeout>;
-  /** How often it was found to have said nothing. */
+  /** The number of consecutive checks without data. */
   silences: number;
   answeredAt: number;
-  /** Who called; `undefined` before the hello. */
+  /** The caller; `undefined` before its hello. */
   peer: NodeId | undefined;
-  /** What the peer's log is; `undefined` before the hello. */
+  /** The identity of the peer's log; `undefined` before its hello. */
   origin: Origin | undefined;
-  /** Whether nothing is read because too much is unfinished. */
+  /** Whether reading is paused because too many messages are unprocessed. */
   isPaused: boolean;
   isClosed: boolean;
 }
 
-/** What TLS needs to know. */
+/** Returns the options of a TLS context. */
 function contextOf({ ca, cert, key }: TransportTls): SecureContextOptions {
   return { ca: asText(ca), cert: asText(cert), key: asText(key), minVersion: "TLSv1.3" };
 }
 
-/** Listens, finds out who calls, and hands on what they say. */
+/** Listens, identifies callers, and delivers their messages. */
 export class IncomingConnections {
   readonly #options: CheckedTcpOptions;
   readonly #hello: (to: NodeId) => Required<Hello>;
@@ -76,7 +76,7 @@ export class IncomingConnections {
   readonly #onPeer: (peer: NodeId) => void;
   readonly #server: Server;
   #setContext: (tls: TransportTls) => void = () => {};
-  /** Settled when it listens, or cannot. */
+  /** Settled when the server listens, or has failed. */
   #listening: Promise<void> = Promise.resolve();
   readonly #handshakes: Handshakes = new Handshakes();
   readonly #all = new Set<Incoming>();
@@ -84,13 +84,13 @@ export class IncomingConnections {
   readonly #backlogs = new Map<NodeId, Backlog>();
 
   /**
-   * Makes ready to listen.
+   * Makes a server that does not listen yet.
    *
-   * @param options The transport's.
-   * @param hello What the transport says to a peer.
-   * @param receive Told each message.
-   * @param isKnown Whether somebody has said where a peer listens.
-   * @param onPeer Told who has called.
+   * @param options The transport's options.
+   * @param hello Returns the transport's hello to a peer.
+   * @param receive Called with each message.
+   * @param isKnown Whether the address of a peer is known.
+   * @param onPeer Called when a peer has connected.
    */
   constructor(
     options: CheckedTcpOptions,
@@ -122,10 +122,10 @@ export class IncomingConnections {
   }
 
   /**
-   * Listens.
+   * Starts to listen.
    *
-   * @returns Where, with the port that it has become.
-   * @throws {WalLogError} `IO` if it cannot.
+   * @returns The address, with the actual port.
+   * @throws {WalLogError} `IO` if it cannot listen.
    */
   listen(): Promise<Address> {
     const { host, port } = this.#options.listen;
@@ -143,28 +143,28 @@ export class IncomingConnections {
     return listening;
   }
 
-  /** Shows other certificates to callers from now on, and trusts others. */
+  /** Uses other certificates and authorities for new connections. */
   reload(tls: TransportTls): void {
     this.#setContext(tls);
   }
 
-  /** Ends the connections of callers whose certificate is revoked. */
+  /** Closes the connections of callers whose certificate is revoked. */
   endRevoked(tls: TransportTls): void {
     for (const connection of [...this.#all]) if (isWithRevoked(connection.socket, tls)) this.#end(connection, REVOKED);
   }
 
-  /** Ends all connections, and listening. */
+  /** Closes all connections, and stops listening. */
   async close(): Promise<void> {
     this.#handshakes.close();
     for (const connection of this.#all) this.#end(connection, "the transport is closed");
-    // A server that is closed while it looks up its host listens all the same, a moment later.
+    // A server that is closed during the lookup of its host still starts to listen afterwards.
     await this.#listening;
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
   /**
-   * Sends a stranger away if there are too many for one more: the first from where most of them come from, so that whoever
-   * calls again and again keeps nobody else out.
+   * Closes a connection without a hello if there are too many. It closes the oldest connection from the address that
+   * has most of them, so that a caller that connects again and again blocks no others.
    */
   #makeRoom(): void {
     const silent = [...this.#all].filter(({ peer }) => peer === undefined).map((connection): Stranger => ({
@@ -235,15 +235,15 @@ export class IncomingConnections {
     const apart = whatSeparates(own, hello);
     if (apart !== undefined) return this.#end(connection, apart, encodeHello(own));
     clearTimeout(connection.timer);
-    // A peer that calls again knows that the earlier connection is no good.
+    // The peer has reconnected, so the earlier connection has failed.
     const earlier = this.#byPeer.get(from);
     if (earlier !== undefined) this.#end(earlier, "the peer has called again");
-    // Whoever is told of that may close the transport.
+    // The event's receiver may close the transport.
     if (connection.isClosed) return;
     connection.peer = from;
     connection.origin = hello.origin;
     this.#byPeer.set(from, connection);
-    // What it said before may not be finished.
+    // The node may not have processed the messages of the earlier connection.
     if (this.#backlogs.get(from)?.isFull) this.#pause(connection);
     socket.write(encodeHello(own));
     connection.answeredAt = performance.now();
@@ -252,7 +252,7 @@ export class IncomingConnections {
     this.#onPeer(from);
   }
 
-  /** Ends a connection on which nothing comes any more. What is not read says nothing of that. */
+  /** Closes a silent connection. A paused connection is not silent. */
   #listenFor(connection: Incoming): void {
     if (connection.isPaused) connection.silences = 0;
     const silence = connection.silences++ * PING_MS;
@@ -261,7 +261,7 @@ export class IncomingConnections {
     }
   }
 
-  /** Lets the caller know that it is heard. An answer that did not leave yet serves for this time too. */
+  /** Sends an answer, so that the caller knows that the connection works. A queued answer also serves this time. */
   #answer(connection: Incoming): void {
     if (connection.peer === undefined || connection.isClosed || connection.socket.writableLength > 0) return;
     connection.answeredAt = performance.now();
@@ -277,15 +277,15 @@ export class IncomingConnections {
     return this.#hasRoomFor(from) ? undefined : "too many peers are connected that no address is known of";
   }
 
-  /** Whether a peer may connect that has shown no certificate. */
+  /** Whether a peer without a certificate may connect. */
   #hasRoomFor(peer: NodeId): boolean {
     if (this.#isKnown(peer) || this.#byPeer.has(peer)) return true;
     return [...this.#byPeer.keys()].filter((id) => !this.#isKnown(id)).length < UNKNOWN_PEERS_MAX;
   }
 
   /**
-   * Ends a connection if peers that anybody can have made up hold more than one message of the largest size: the one that
-   * holds most.
+   * Limits the memory of peers without a known address, which anyone can invent. If they hold more than one message of
+   * the maximum size, the connection of the one that holds most is closed.
    */
   #boundUnknown(): void {
     if (this.#options.tls !== undefined) return;
@@ -325,7 +325,7 @@ export class IncomingConnections {
     if (!connection.isPaused && !connection.isClosed) connection.socket.resume();
   }
 
-  /** Ends a connection without a peer, after a last word that the other end need not take. */
+  /** Closes a connection without a peer, after a last message that the other end may ignore. */
   #refuse(socket: Socket, reason: string, lastWord?: Uint8Array): void {
     const remote = socket.remoteAddress ?? "an unknown address";
     socket.on("error", () => {});

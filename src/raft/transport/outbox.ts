@@ -1,12 +1,12 @@
 /**
- * What waits to be sent to a peer.
+ * The queue of frames to a peer.
  *
  * @module
  */
 
-/** What is handed to a socket at once, so that it can be seen to move. In bytes. */
+/** The size of one write to a socket. Small writes show whether the socket makes progress. In bytes. */
 const CHUNK_BYTES = 64 * 1024;
-/** What a frame takes in memory beside its bytes, roughly: many small ones must not come for nothing. */
+/** The approximate memory of a frame besides its bytes. Small frames must count too. In bytes. */
 const FRAME_OVERHEAD_BYTES = 128;
 
 /** Frames of this size or more are freed when they are sent. Smaller ones are left to garbage collection. In bytes. */
@@ -20,13 +20,13 @@ export interface OutboxChunk {
 }
 
 /**
- * A queue of frames with a bound. When it is full, what comes is refused, and not what has waited longest: entries build
- * on those before them, so that with a gap the rest would be of no use to the peer.
+ * A bounded queue of frames. A full queue rejects new frames instead of dropping the oldest: entries depend on the
+ * entries before them, so the rest would be of no use to the peer after a gap.
  */
 export class Outbox {
   readonly #bytesMax: number;
   #frames: Uint8Array[] = [];
-  /** The first of them that was not taken whole, and how much of it was taken. */
+  /** The first frame that was not taken completely, and the number of its bytes that were taken. */
   #head = 0;
   #taken = 0;
   #bytes = 0;
@@ -34,18 +34,18 @@ export class Outbox {
   /**
    * Makes an empty queue.
    *
-   * @param bytesMax The most that it holds, in bytes; a single frame may be larger.
+   * @param bytesMax The maximum size of the queue, in bytes. A single frame may be larger.
    */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** What is held in memory for what waits, in bytes. */
+  /** The memory of the waiting frames, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The number of frames that wait. A frame that was taken in part counts. */
+  /** The number of waiting frames. A partly taken frame counts. */
   get length(): number {
     return this.#frames.length - this.#head;
   }
@@ -64,7 +64,9 @@ export class Outbox {
     return true;
   }
 
-  /** Takes the next bytes to send: several small frames, or a part of a large one; `undefined` if nothing waits. */
+  /**
+   * Takes the next bytes to send: several small frames, or a part of a large one; `undefined` if the queue is empty.
+   */
   take(): OutboxChunk | undefined {
     let ended: Uint8Array | undefined;
     const pieces: Uint8Array[] = [];
@@ -93,13 +95,13 @@ export class Outbox {
     return { bytes, frame: ended };
   }
 
-  /** Drops everything. */
+  /** Drops all frames. */
   clear(): void {
     this.#frames = [];
     this.#head = this.#taken = this.#bytes = 0;
   }
 
-  /** Lets go of frames that were taken: all at once, or when they are most of the array. */
+  /** Releases the frames that were taken: all at once, or when they are most of the array. */
   #forget(): void {
     if (this.#head * 2 <= this.#frames.length) return;
     this.#frames = this.#frames.slice(this.#head);

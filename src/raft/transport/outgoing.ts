@@ -1,5 +1,5 @@
 /**
- * The connection on which messages go to one peer: made, kept, and made again.
+ * The connection that carries messages to one peer.
  *
  * @module
  */
@@ -27,24 +27,27 @@ import { StreamReader } from "./stream_reader.ts";
 import type { Address, CheckedTcpOptions, TransportTls } from "./tcp_options.ts";
 
 /**
- * The most that waits for a connection that is being made: enough for answers to a peer that has just called, and too
- * little for entries. In bytes.
+ * The maximum size of the messages that wait while a connection is being made. It is enough for answers to a peer that
+ * has just called, and too small for entries. In bytes.
  */
 const CONNECTING_BYTES_MAX = 64 * 1024;
 
-/** How it goes with a peer. */
+/** The state of the connection to a peer. */
 export interface PeerStats {
   /** Whether messages can be sent at the moment. */
   readonly isConnected: boolean;
-  /** What waits to be sent, in bytes. */
+  /** The size of the waiting messages, in bytes. */
   readonly queuedBytes: number;
-  /** The version of the protocol that both speak; 0 without a connection. */
+  /** The protocol version in use; 0 without a connection. */
   readonly version: number;
-  /** Messages sent so far. */
+  /** The number of messages sent. */
   readonly sent: number;
-  /** Messages dropped so far: there was no connection, no room, or the connection ended while they waited. */
+  /**
+   * The number of messages dropped: without a connection, with a full queue, or because the connection ended while they
+   * waited.
+   */
   readonly dropped: number;
-  /** Connections made so far. */
+  /** The number of connections made. */
   readonly connections: number;
 }
 
@@ -54,35 +57,35 @@ export class Outgoing {
   readonly #address: Address;
   readonly #options: CheckedTcpOptions;
   readonly #hello: () => Required<Hello>;
-  /** What was said when the connection was made. */
+  /** This node's hello on the connection. */
   #said: Required<Hello> | undefined;
-  /** The version that both speak; 0 without a connection. */
+  /** The protocol version in use; 0 without a connection. */
   #version = 0;
   readonly #outbox: Outbox;
   #socket: Socket | undefined;
-  /** `waiting` until the next attempt; `open` when both have said hello. */
+  /** `waiting` until the next attempt; `open` after both hellos. */
   #phase: "waiting" | "connecting" | "open" | "closed" = "waiting";
   #failures = 0;
   #openedAt = 0;
-  /** Pings since anything came back. */
+  /** The number of pings without an answer. */
   #unanswered = 0;
-  /** The next attempt, or the end of an attempt, or the next ping. */
+  /** The timer of the next attempt, of the end of an attempt, or of the next ping. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isBlocked = false;
   #isPumping = false;
   #accepted = 0;
-  /** Of those accepted, what a connection took with it when it ended. */
+  /** The number of accepted messages that were lost when a connection ended. */
   #lost = 0;
   #refused = 0;
   #connections = 0;
 
   /**
-   * Begins to connect.
+   * Starts to connect.
    *
-   * @param peer The node at the other end.
-   * @param address Where it listens.
-   * @param options The transport's.
-   * @param hello What the transport says to the peer.
+   * @param peer The peer.
+   * @param address The address on which it listens.
+   * @param options The transport's options.
+   * @param hello Returns the transport's hello to the peer.
    */
   constructor(peer: NodeId, address: Address, options: CheckedTcpOptions, hello: () => Required<Hello>) {
     this.#peer = peer;
@@ -93,7 +96,7 @@ export class Outgoing {
     this.#connect();
   }
 
-  /** How it goes. */
+  /** The state of the connection. */
   get stats(): PeerStats {
     return {
       isConnected: this.#phase === "open",
@@ -106,15 +109,16 @@ export class Outgoing {
   }
 
   /**
-   * Sends a frame as soon as the peer takes it. Without a connection, a frame is dropped and only counted: it would be old
-   * by the time there is one. While a connection is being made, little can wait for it.
+   * Sends a frame as soon as the peer accepts it. Without a connection, the frame is dropped and only counted: it would
+   * be outdated when there is a connection. While a connection is being made, only a few frames can wait.
    *
    * @param frame The frame.
-   * @param since The version that brought its type of message.
-   * @returns Whether a connection had room for it and the peer knows it, or there is no connection.
+   * @param since The version that introduced its type of message.
+   * @returns `false` if the queue is full, or the peer does not know the type. `true` also without a connection.
    */
   send(frame: Uint8Array, since: number): boolean {
-    // The peer refuses a log that has entries and belongs to no cluster. A node that has just joined must say hello again.
+    // The peer refuses a log that has entries and belongs to no cluster. A node that has just joined must send its
+    // hello again.
     if (this.#phase === "open" && this.#said!.origin.cluster === undefined && this.#isOutdated()) {
       this.#reconnect(this.#socket!);
     }
@@ -124,7 +128,7 @@ export class Outgoing {
       return !isConnected;
     }
     this.#accepted++;
-    // What is sent in one turn of the event loop goes out in one write.
+    // All messages of one turn of the event loop share one write.
     if (!this.#isPumping) {
       this.#isPumping = true;
       queueMicrotask(() => this.#pump());
@@ -132,35 +136,35 @@ export class Outgoing {
     return true;
   }
 
-  /** Whether a frame can wait for the connection that is being made. */
+  /** Whether a frame can wait for the connection in progress. */
   #canWait(frame: Uint8Array): boolean {
     return this.#phase === "connecting" && this.#outbox.bytes + frame.byteLength <= CONNECTING_BYTES_MAX;
   }
 
   /**
-   * Whether the peer knows messages of a type. Without a connection, only those that every version knows are certain to be.
+   * Whether the peer knows messages of a type. Without a connection, only the types of the minimum version are certain.
    *
-   * @param since The version that brought the type.
+   * @param since The version that introduced the type.
    */
   knows(since: number): boolean {
     return since <= Math.max(this.#version, this.#options.protocol.versions.least);
   }
 
-  /** The peer is there, for it has called: no reason to wait any longer. */
+  /** Reconnects at once, because the peer has just called. */
   wake(): void {
     if (this.#phase === "waiting") this.#connect();
   }
 
-  /** Ends the connection if the peer's certificate is revoked. It is tried again later: the peer may have another then. */
+  /** Closes the connection if the peer's certificate is revoked. A later attempt may find a new certificate. */
   endRevoked(tls: TransportTls): void {
     const socket = this.#socket;
     if (this.#phase === "open" && isWithRevoked(socket, tls)) this.#fail(socket!, REVOKED);
   }
 
   /**
-   * Ends the connection for good.
+   * Closes the connection permanently.
    *
-   * @returns When it is closed.
+   * @returns A promise that resolves when it is closed.
    */
   async close(): Promise<void> {
     this.#phase = "closed";
@@ -181,7 +185,7 @@ export class Outgoing {
       ...{ host, port },
       ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
       minVersion: "TLSv1.3",
-      // A host's name says nothing here: what counts is the node's, which is looked at before anything is said.
+      // The host name is not checked. The node's name is checked before anything is sent.
       checkServerIdentity: () => undefined,
     });
     this.#socket = socket;
@@ -224,7 +228,7 @@ export class Outgoing {
       const hello = decodeHello(reader.take(HELLO_BYTES));
       if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
       if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
-      // Its certificate may have been revoked since this node said hello.
+      // The peer's certificate may have been revoked since this node sent its hello.
       const apart = this.#whatIsWrong(socket) ?? whatSeparates(this.#said!, hello);
       if (apart !== undefined) return this.#fail(socket, apart);
       this.#version = negotiate(this.#said!.versions, hello.versions)!;
@@ -248,7 +252,7 @@ export class Outgoing {
     }
   }
 
-  /** Counts pings and not time: a process that stood still has heard nothing, whatever came. */
+  /** Counts pings instead of time: a suspended process has read nothing, even if answers have arrived. */
   #pingLater(socket: Socket): void {
     const { timeout } = this.#options;
     const pause = Math.min(PING_MS, timeout / 4);
@@ -257,25 +261,26 @@ export class Outgoing {
       if (this.#isOutdated()) return this.#reconnect(socket);
       if (this.#unanswered * pause >= timeout) return this.#fail(socket, `the peer does not answer for ${timeout} ms`);
       this.#unanswered++;
-      // What blocks it is a sign of life to the peer, or will never arrive: and may end in the middle of a message.
+      // A blocked socket has unsent data. A ping after it would arrive no earlier, or could end in the middle of a
+      // message.
       if (!this.#isBlocked) this.#isBlocked = !socket.write(PING);
       this.#pingLater(socket);
     }, pause);
   }
 
-  /** Reconnects at once. The new connection's hello names the log's cluster. */
+  /** Reconnects at once. The new connection's hello has the log's cluster. */
   #reconnect(socket: Socket): void {
     this.#fail(socket, "this node's log belongs to a cluster now");
     this.wake();
   }
 
-  /** Whether the log is another one than the peer was told of: it may have been given to a cluster. */
+  /** Whether the log's identity has changed since the hello: the log may have joined a cluster. */
   #isOutdated(): boolean {
     const { cluster, incarnation } = this.#hello().origin;
     return cluster !== this.#said!.origin.cluster || incarnation !== this.#said!.origin.incarnation;
   }
 
-  /** Writes until the socket has enough. */
+  /** Writes until the socket is full. */
   #pump(): void {
     this.#isPumping = false;
     const socket = this.#socket;
@@ -287,7 +292,10 @@ export class Outgoing {
     }
   }
 
-  /** The connection is over, or was never made. What waited is old by the time there is another. */
+  /**
+   * Ends the connection or the attempt. Waiting messages are dropped, because they would be outdated on the next
+   * connection.
+   */
   #fail(socket: Socket, reason: string): void {
     if (this.#socket !== socket) return;
     this.#socket = undefined;
@@ -297,14 +305,14 @@ export class Outgoing {
     socket.destroy();
     if (this.#phase === "closed") return;
     const [least, most] = this.#options.reconnectDelay;
-    // One that opens and ends at once is no better than one that cannot be made.
+    // A connection that ends early counts as a failed attempt.
     if (this.#phase === "open" && performance.now() - this.#openedAt >= most) this.#failures = 0;
     this.#phase = "waiting";
     this.#lost += this.#outbox.length;
     this.#outbox.clear();
     const delay = Math.min(least * 2 ** this.#failures++, most);
     this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));
-    // Last, for whoever is told may close this.
+    // This must be last: the event's receiver may close this connection.
     this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
   }
 }

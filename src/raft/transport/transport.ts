@@ -1,5 +1,5 @@
 /**
- * How messages get from node to node: the seam behind which there is a network.
+ * The interface of transports, which carry messages between nodes.
  *
  * @module
  */
@@ -9,43 +9,44 @@ import type { Message } from "../messages.ts";
 import type { Origin } from "../origin.ts";
 
 /**
- * Takes a message that has arrived. `origin` is the log that it comes from, if the transport knows: pass it on as
- * `MessageEvent.origin`. As long as what it returns is not settled, the message counts as unfinished, and a
- * transport may read no more of that peer's while too many are. Once it is settled, `TcpTransport` frees the data of a
- * message with a piece of a snapshot (`offset`): the data is empty then. It must neither throw nor reject.
+ * Receives a message. `origin` is the identity of its sender's log, if the transport knows it: pass it on as
+ * `MessageEvent.origin`. The message counts as unprocessed until the returned promise is settled. While a peer has too
+ * many unprocessed messages, a transport may stop reading from it. After the promise is settled, `TcpTransport` frees
+ * the data of a message with a piece of a snapshot (`offset`), so the data is then empty. The function must neither
+ * throw nor reject.
  */
 export type Receive = (message: Message, origin?: Origin) => void | PromiseLike<unknown>;
 
 /**
- * Carries a node's messages. Raft takes it that messages get lost, overtaken and doubled, and so a transport may do all
- * of that; but what it delivers must be what was sent, and by whom it says.
+ * Carries a node's messages. Raft tolerates lost, reordered and duplicated messages, so a transport may do all of
+ * these. But it must not change a message or its sender.
  */
 export interface RaftTransport {
-  /** The node whose messages it carries. */
+  /** The id of the node. */
   readonly id: NodeId;
 
   /**
-   * Begins to receive. Called once.
+   * Starts to receive messages. Called once.
    *
-   * @param receive Told each message, in the order in which they arrive.
-   * @param identity The identity of the node's log, `() => log.identity`, asked for again and again: peers are told, and
-   * `receive` is told that of the sender's. Without it, neither is.
-   * @returns When messages can arrive.
+   * @param receive Called with each message, in the order of arrival.
+   * @param identity The identity of the node's log, `() => log.identity`, called repeatedly. Peers get it, and
+   * `receive` gets the identity of the sender's log. Without it, neither happens.
+   * @returns A promise that resolves when messages can arrive.
    */
   start(receive: Receive, identity?: () => Origin): Promise<void>;
 
   /**
-   * Sends a message, or drops it. Neither waits nor throws, whatever the network is like.
+   * Sends a message, or drops it. It neither waits nor throws, whatever the state of the network.
    *
-   * @param to The node that is to get it.
+   * @param to The receiver.
    * @param message The message, which must not change any more.
    */
   send(to: NodeId, message: Message): void;
 
   /**
-   * Ends sending and receiving. What is on its way may get lost.
+   * Stops sending and receiving. Messages in flight may be lost.
    *
-   * @returns When nothing is open any more.
+   * @returns A promise that resolves when everything is closed.
    */
   close(): Promise<void>;
 }
