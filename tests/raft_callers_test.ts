@@ -28,7 +28,7 @@ describe("a caller", () => {
       assert.equal(caller.arrived, 0);
     }
     await until(() => probe.events.length === garbage.length, "all were refused");
-    assert.ok(probe.events.every((event) => event.type === "refused" && event.reason === "it says no hello"));
+    assert.ok(probe.events.every((event) => event.type === "refused" && event.reason === "it sent no hello"));
     assert.deepEqual(probe.received, []);
     await close(probe);
   });
@@ -39,7 +39,7 @@ describe("a caller", () => {
     const slow = new RawConnection(probe.address);
     slow.socket.write("WALLOG");
     await until(() => silent.isClosed && slow.isClosed, "sent away");
-    assert.deepEqual(probe.reasons, ["it said no hello for 50 ms", "it said no hello for 50 ms"]);
+    assert.deepEqual(probe.reasons, ["it sent no hello for 50 ms", "it sent no hello for 50 ms"]);
     await close(probe);
   });
 
@@ -64,7 +64,7 @@ describe("a caller", () => {
     const probe = await new Probe(1n).start();
     const callers = Array.from({ length: 70 }, () => new RawConnection(probe.address));
     await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
-    assert.deepEqual(probe.reasons, Array(6).fill("too many have said no hello"));
+    assert.deepEqual(probe.reasons, Array(6).fill("too many callers without a hello"));
     for (const { socket } of callers) socket.destroy();
     await until(() => probe.events.length === 70, "all are gone");
     const late = new RawConnection(probe.address).hello(2n, 1n);
@@ -107,9 +107,9 @@ describe("a caller", () => {
     // Only the first is told why.
     assert.deepEqual(callers.map(({ arrived }) => arrived), [HELLO_BYTES, 0, 0]);
     assert.deepEqual(probe.reasons.sort(), [
+      "it called node 3",
+      "it claims to be this node",
       "it is of another cluster",
-      "it says that it is this node",
-      "it wants node 3",
     ]);
     await close(probe);
   });
@@ -129,7 +129,7 @@ describe("a caller", () => {
     }
     assert.deepEqual(probe.received, []);
     await until(() => probe.reasons.length === 4, "all are gone");
-    assert.match(probe.reasons[0]!, /it speaks for node 3/);
+    assert.match(probe.reasons[0]!, /it sent a message of node 3/);
     assert.match(probe.reasons[1]!, /Cannot decode a message/);
     assert.match(probe.reasons[2]!, /Cannot decode a message of 1 bytes/);
     assert.match(probe.reasons[3]!, /1001 bytes are announced, at most 1000 are allowed/);
@@ -163,7 +163,7 @@ describe("a called peer", () => {
   for (
     const [what, { from, to, cluster }, reason] of [
       ["for another node", { from: 3n, to: 1n, cluster: CLUSTER }, "it is node 3"],
-      ["to another node", { from: 2n, to: 3n, cluster: CLUSTER }, "it means node 3"],
+      ["to another node", { from: 2n, to: 3n, cluster: CLUSTER }, "it expects node 3"],
       ["in another cluster", { from: 2n, to: 1n, cluster: "another" }, "it is of another cluster"],
     ] as const
   ) {

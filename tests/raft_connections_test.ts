@@ -101,8 +101,8 @@ describe("a connection that falls silent", () => {
       probe.events.some((event) => event.type === "disconnected" && event.direction === direction);
     await until(() => gaveUp(one, "out") && gaveUp(two, "out"), "given up by who sends");
     await until(() => gaveUp(one, "in") && gaveUp(two, "in"), "given up by who listens");
-    assert.ok(one.reasons.includes("the peer does not answer for 400 ms"), one.reasons.join());
-    assert.ok(two.reasons.includes("it said nothing for 2000 ms"), two.reasons.join());
+    assert.ok(one.reasons.includes("the peer did not answer for 400 ms"), one.reasons.join());
+    assert.ok(two.reasons.includes("it was silent for 2000 ms"), two.reasons.join());
     assert.deepEqual([one.received, two.received], [[], []]);
 
     network.isCut = false;
@@ -159,7 +159,7 @@ describe("a connection that falls silent", () => {
     const one = new Probe(1n, { peers: [[2n, talker.address]], reconnectDelay: [HOUR_MS, HOUR_MS] });
     await one.start();
     await until(() => one.reasons.length > 0, "an end");
-    assert.deepEqual(one.reasons, ["the peer says more than it should"]);
+    assert.deepEqual(one.reasons, ["the peer sent unexpected data"]);
     await close(one);
     await talker.close();
   });
@@ -257,7 +257,7 @@ describe("a transport without TLS", () => {
     for (let id = 2n; id < 10n; id++) await call(id);
     const late = new RawConnection(one.address).hello(10n, 1n);
     await until(() => late.isClosed, "sent away");
-    assert.deepEqual(one.reasonsOfCallers, ["too many peers are connected that no address is known of"]);
+    assert.deepEqual(one.reasonsOfCallers, ["too many peers without a known address are connected"]);
     await call(2n);
     for (let id = 100n; id < 110n; id++) await call(id);
     for (const { socket } of callers) socket.destroy();
@@ -271,7 +271,7 @@ describe("a transport without TLS", () => {
     const unfinished = new Uint8Array(3 * 1024 * 1024);
     for (const caller of callers) caller.frame(unfinished, unfinished.length + 1);
     await until(() => callers.filter(({ isClosed }) => isClosed).length === 3, "all but one are sent away");
-    const reason = "too much of its message and of others' is unfinished";
+    const reason = "too many bytes of incomplete messages are buffered";
     assert.deepEqual(one.reasonsOfCallers, [reason, reason, reason]);
     for (const { socket } of callers) socket.destroy();
     await close(one);

@@ -111,7 +111,7 @@ describe("a node of the next version", () => {
     caller.socket.write(recorded(2, 3));
     await until(() => caller.isClosed, "refused");
     assert.equal(caller.arrived, HELLO_BYTES);
-    assert.deepEqual(probe.reasons, ["it speaks the versions 2 to 3 of the protocol, and this node 1 to 1"]);
+    assert.deepEqual(probe.reasons, ["it supports protocol versions 2 to 3, and this node 1 to 1"]);
     await close(probe);
   });
 });

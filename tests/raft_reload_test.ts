@@ -146,7 +146,7 @@ describe("a transport with revoked certificates", () => {
   it("refuses what is no fingerprint, and its own certificate", () => {
     const attempt = (...revoked: string[]) => () => new Probe(1n, { tls: node("node-1", ...revoked) });
     const { message } = refuses(attempt("12:34"), "INVALID_ARGUMENT");
-    assert.equal(message, 'Cannot make a transport: tls.revoked has "12:34", which is no SHA-256 fingerprint');
+    assert.equal(message, 'Cannot make a transport: tls.revoked has "12:34", which is not a SHA-256 fingerprint');
     refuses(attempt(fingerprint("node-2.pem"), 5 as never), "INVALID_ARGUMENT");
     refuses(() => new Probe(1n, { tls: { ...tlsOf("node-1"), revoked: "none" as never } }), "INVALID_ARGUMENT");
     assert.match(refuses(attempt(fingerprint("node-1.pem")), "INVALID_ARGUMENT").message, /tls.cert is in tls.revoked/);

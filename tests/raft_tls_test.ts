@@ -32,14 +32,14 @@ describe("a transport with TLS", () => {
     const tls = tlsOf("node-1");
     const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     const cases: readonly (readonly [Partial<typeof tls>, RegExp])[] = [
-      [{ ca: "garbage" }, /tls.ca is no certificate/],
-      [{ ca: tls.key }, /tls.ca is no certificate/],
-      [{ ca: tls.ca + broken }, /tls.ca is no certificate/],
-      [{ cert: "garbage" }, /tls.cert is no certificate/],
-      [{ cert: Uint8Array.of(48, 130, 1, 0) }, /tls.cert is no certificate/],
-      [{ cert: tls.cert + broken }, /tls.cert is no certificate/],
-      [{ key: "garbage" }, /tls.key is no private key/],
-      [{ key: tls.cert }, /tls.key is no private key/],
+      [{ ca: "garbage" }, /tls.ca is not a PEM certificate/],
+      [{ ca: tls.key }, /tls.ca is not a PEM certificate/],
+      [{ ca: tls.ca + broken }, /tls.ca is not a PEM certificate/],
+      [{ cert: "garbage" }, /tls.cert is not a PEM certificate/],
+      [{ cert: Uint8Array.of(48, 130, 1, 0) }, /tls.cert is not a PEM certificate/],
+      [{ cert: tls.cert + broken }, /tls.cert is not a PEM certificate/],
+      [{ key: "garbage" }, /tls.key is not a PEM private key/],
+      [{ key: tls.cert }, /tls.key is not a PEM private key/],
       [{ key: tlsOf("node-2").key }, /tls.key is not the key of tls.cert/],
       [{ cert: `${tls.ca}${tls.cert}` }, /tls.key is not the key of tls.cert/],
     ];
@@ -154,7 +154,10 @@ describe("a transport with TLS", () => {
       ]
     ) assert.equal(named(other), false, JSON.stringify(other));
     const unsigned = { authorized: false, getPeerCertificate: () => ({ subjectaltname: "DNS:node-1" }) };
-    assert.equal(whatIsWrongWith(unsigned as TLSSocket, 1n, tls), "its certificate is not of this cluster");
+    assert.equal(
+      whatIsWrongWith(unsigned as TLSSocket, 1n, tls),
+      "its certificate is not from this cluster's authority",
+    );
   });
 
   it("refuses callers without a certificate, with one of another authority, and without TLS", async () => {
@@ -204,14 +207,14 @@ describe("a transport with TLS", () => {
     const slow = [new RawConnection(probe.address), new RawConnection(probe.address)];
     slow[1]!.socket.write(half);
     await until(() => slow.every(({ isClosed }) => isClosed) && probe.events.length === 2, "sent away");
-    assert.deepEqual(probe.reasons, Array(2).fill("TLS has not come about for 50 ms"));
+    assert.deepEqual(probe.reasons, Array(2).fill("the TLS handshake took more than 50 ms"));
     await close(probe);
 
     const patient = await new Probe(1n, { tls: tlsOf("node-1"), timeout: HOUR_MS }).start();
     const callers = Array.from({ length: 70 }, () => new RawConnection(patient.address));
     for (const [i, { socket }] of callers.entries()) if (i % 2 === 0) socket.write(half);
     await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
-    assert.deepEqual(patient.reasons, Array(6).fill("too many have said no hello"));
+    assert.deepEqual(patient.reasons, Array(6).fill("too many callers without a hello"));
     // Not when the runtime has had enough of them, which takes minutes.
     let isClosed = false;
     void close(patient).then(() => isClosed = true);

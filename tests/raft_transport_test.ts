@@ -49,7 +49,7 @@ describe("a TCP transport", () => {
     await until(() => two.received.length === 1, "a message");
     assert.deepEqual(two.received, [vote(2)]);
     assert.deepEqual(one.reasons.length, 3);
-    assert.match(one.reasons[0]!, /nobody has said where the node is/);
+    assert.match(one.reasons[0]!, /the node's address is unknown/);
     assert.match(one.reasons[1]!, /the term must be a safe integer/);
     assert.match(one.reasons[2]!, /it is from node 3/);
     await close(one, two);

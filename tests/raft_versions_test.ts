@@ -36,7 +36,7 @@ describe("nodes of different releases", () => {
     one.transport.send(2n, vote(2, 1n));
     await until(() => one.received.length > 0 && two.received.length > 0, "messages");
     assert.deepEqual([one.received, two.received], [[vote(1, 2n)], [vote(2, 1n)]]);
-    assert.deepEqual(two.reasons, ["the peer speaks version 1 of the protocol, which has no readRequest"]);
+    assert.deepEqual(two.reasons, ["the peer uses protocol version 1, which has no readRequest"]);
     assert.deepEqual([one, two].map(({ transport }) => [...transport.stats().values()].map(({ version }) => version)), [
       [1],
       [1],

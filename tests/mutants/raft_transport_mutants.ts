@@ -52,7 +52,7 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "raft transport: a node takes what is meant for another",
     file: INCOMING,
-    edits: [["if (to !== this.#options.id) return `it wants node ${to}`;", ""]],
+    edits: [["if (to !== this.#options.id) return `it called node ${to}`;", ""]],
     dies: "raft_callers_test",
   },
   {
@@ -83,7 +83,7 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
     name: "raft transport: a caller may keep silent for ever",
     file: INCOMING,
     edits: [[
-      "setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout)",
+      "setTimeout(() => this.#end(connection, `it sent no hello for ${timeout} ms`), timeout)",
       "setTimeout(() => {}, 0)",
     ]],
     dies: "raft_callers_test",

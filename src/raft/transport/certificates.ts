@@ -19,14 +19,14 @@ const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE--
  */
 export function whatIsWrongWithCertificates(tls: TransportTls): string | undefined {
   const { ca, cert, key, revoked = [] } = tls;
-  if (!Array.isArray(revoked)) return "tls.revoked is no list";
+  if (!Array.isArray(revoked)) return "tls.revoked must be an array";
   const wrong = revoked.find((one) => !FINGERPRINT.test(plain(String(one))));
-  if (wrong !== undefined) return `tls.revoked has ${JSON.stringify(wrong)}, which is no SHA-256 fingerprint`;
-  if (readCertificates(ca) === undefined) return "tls.ca is no certificate as PEM";
+  if (wrong !== undefined) return `tls.revoked has ${JSON.stringify(wrong)}, which is not a SHA-256 fingerprint`;
+  if (readCertificates(ca) === undefined) return "tls.ca is not a PEM certificate";
   const own = readCertificates(cert)?.[0];
-  if (own === undefined) return "tls.cert is no certificate as PEM";
+  if (own === undefined) return "tls.cert is not a PEM certificate";
   const privateKey = readKey(key);
-  if (privateKey === undefined) return "tls.key is no private key as PEM";
+  if (privateKey === undefined) return "tls.key is not a PEM private key";
   if (!own.checkPrivateKey(privateKey)) return "tls.key is not the key of tls.cert";
   return isRevoked(own.raw, tls) ? "tls.cert is in tls.revoked: the other nodes refuse it" : undefined;
 }

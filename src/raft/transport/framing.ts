@@ -170,7 +170,7 @@ export function whatSeparates(own: Required<Hello>, theirs: Required<Hello>): st
   if (!isSameCluster(own.cluster, theirs.cluster)) return "it is of another cluster";
   if (negotiate(own.versions, theirs.versions) === undefined) {
     const show = ({ least, greatest }: Versions) => `${least} to ${greatest}`;
-    return `it speaks the versions ${show(theirs.versions)} of the protocol, and this node ${show(own.versions)}`;
+    return `it supports protocol versions ${show(theirs.versions)}, and this node ${show(own.versions)}`;
   }
   return otherCluster(own.origin, theirs.origin);
 }

@@ -48,7 +48,7 @@ export class Handshakes {
    */
   begin(socket: Socket, timeout: number): void {
     const key = keyOf(socket);
-    const late = () => socket.destroy(new Error(`TLS has not come about for ${timeout} ms`));
+    const late = () => socket.destroy(new Error(`the TLS handshake took more than ${timeout} ms`));
     this.#all.set(key, { socket, timer: setTimeout(late, timeout) });
     socket.on("error", () => {});
     socket.on("close", () => {

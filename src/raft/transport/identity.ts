@@ -52,7 +52,7 @@ export function isWithRevoked(socket: Socket | undefined, tls: TransportTls): bo
 export const REVOKED = "its certificate is revoked";
 
 /** The reason for refusing a certificate that the cluster's authority has not signed. */
-export const NOT_OF_THIS_CLUSTER = "its certificate is not of this cluster";
+export const NOT_OF_THIS_CLUSTER = "its certificate is not from this cluster's authority";
 
 function defaultName(id: NodeId): string {
   return `node-${id}`;

@@ -32,7 +32,7 @@ import type { Receive } from "./transport.ts";
 
 /** The maximum number of connections without a hello. */
 const STRANGERS_MAX = 64;
-const TOO_MANY_STRANGERS = "too many have said no hello";
+const TOO_MANY_STRANGERS = "too many callers without a hello";
 /** The maximum number of connected peers. */
 const PEERS_MAX = 256;
 /** The maximum number of peers without a known address, without TLS. Any caller can invent such peers. */
@@ -186,7 +186,7 @@ export class IncomingConnections {
     const connection: Incoming = {
       socket,
       reader: new StreamReader(),
-      timer: setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout),
+      timer: setTimeout(() => this.#end(connection, `it sent no hello for ${timeout} ms`), timeout),
       silences: 0,
       answeredAt: 0,
       peer: undefined,
@@ -204,8 +204,8 @@ export class IncomingConnections {
       if (performance.now() - connection.answeredAt >= ANSWER_MS) this.#answer(connection);
     });
     socket.on("error", (error) => this.#end(connection, error.message));
-    socket.on("end", () => this.#end(connection, "the peer has ended it"));
-    socket.on("close", () => this.#end(connection, "it was closed"));
+    socket.on("end", () => this.#end(connection, "the peer closed the connection"));
+    socket.on("close", () => this.#end(connection, "the connection was closed"));
   }
 
   #read(connection: Incoming): void {
@@ -225,7 +225,7 @@ export class IncomingConnections {
 
   #readHello(connection: Incoming): void {
     const { reader, socket } = connection;
-    if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#end(connection, "it says no hello");
+    if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#end(connection, "it sent no hello");
     if (reader.bytes < HELLO_BYTES) return;
     const hello = decodeHello(reader.take(HELLO_BYTES));
     const own = this.#hello(hello.from);
@@ -237,7 +237,7 @@ export class IncomingConnections {
     clearTimeout(connection.timer);
     // The peer has reconnected, so the earlier connection has failed.
     const earlier = this.#byPeer.get(from);
-    if (earlier !== undefined) this.#end(earlier, "the peer has called again");
+    if (earlier !== undefined) this.#end(earlier, "the peer has reconnected");
     // The event's receiver may close the transport.
     if (connection.isClosed) return;
     connection.peer = from;
@@ -257,7 +257,7 @@ export class IncomingConnections {
     if (connection.isPaused) connection.silences = 0;
     const silence = connection.silences++ * PING_MS;
     if (silence >= Math.max(this.#options.timeout, MISSING_PINGS_MIN * PING_MS)) {
-      this.#end(connection, `it said nothing for ${silence} ms`);
+      this.#end(connection, `it was silent for ${silence} ms`);
     }
   }
 
@@ -270,11 +270,11 @@ export class IncomingConnections {
 
   #whatIsWrong({ from, to }: Hello, socket: Socket): string | undefined {
     const { tls } = this.#options;
-    if (to !== this.#options.id) return `it wants node ${to}`;
-    if (from === this.#options.id) return "it says that it is this node";
+    if (to !== this.#options.id) return `it called node ${to}`;
+    if (from === this.#options.id) return "it claims to be this node";
     if (this.#byPeer.size >= PEERS_MAX && !this.#byPeer.has(from)) return "too many peers are connected";
     if (tls !== undefined) return whatIsWrongWith(socket as TLSSocket, from, tls);
-    return this.#hasRoomFor(from) ? undefined : "too many peers are connected that no address is known of";
+    return this.#hasRoomFor(from) ? undefined : "too many peers without a known address are connected";
   }
 
   /** Whether a peer without a certificate may connect. */
@@ -293,12 +293,12 @@ export class IncomingConnections {
     const held = unknown.reduce((sum, { reader }) => sum + reader.bytes, 0);
     if (held <= this.#options.maxMessageBytes + UNKNOWN_BYTES) return;
     const [most] = unknown.sort((a, b) => b.reader.bytes - a.reader.bytes);
-    this.#end(most!, "too much of its message and of others' is unfinished");
+    this.#end(most!, "too many bytes of incomplete messages are buffered");
   }
 
   #deliver(connection: Incoming, peer: NodeId, bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
-    if (senderOf(message) !== peer) return this.#end(connection, `it speaks for node ${senderOf(message)}`);
+    if (senderOf(message) !== peer) return this.#end(connection, `it sent a message of node ${senderOf(message)}`);
     const finished = this.#receive(message, connection.origin);
     if (finished === undefined) return;
     const backlog = this.#backlogs.get(peer) ?? new Backlog();

@@ -189,7 +189,7 @@ export class Outgoing {
       checkServerIdentity: () => undefined,
     });
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.#fail(socket, `it does not answer for ${timeout} ms`), timeout);
+    this.#timer = setTimeout(() => this.#fail(socket, `it did not answer for ${timeout} ms`), timeout);
     socket.setNoDelay(true);
     socket.on(tls === undefined ? "connect" : "secureConnect", () => this.#sayHello(socket));
     const reader = new StreamReader();
@@ -204,8 +204,8 @@ export class Outgoing {
       this.#pump();
     });
     socket.on("error", (error) => this.#fail(socket, error.message));
-    socket.on("end", () => this.#fail(socket, "the peer has ended it"));
-    socket.on("close", () => this.#fail(socket, "it was closed"));
+    socket.on("end", () => this.#fail(socket, "the peer closed the connection"));
+    socket.on("close", () => this.#fail(socket, "the connection was closed"));
   }
 
   #sayHello(socket: Socket): void {
@@ -222,12 +222,12 @@ export class Outgoing {
 
   #readHello(socket: Socket, reader: StreamReader): void {
     if (this.#socket !== socket) return;
-    if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#fail(socket, "it says no hello");
+    if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#fail(socket, "it sent no hello");
     if (reader.bytes < HELLO_BYTES) return;
     try {
       const hello = decodeHello(reader.take(HELLO_BYTES));
       if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
-      if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
+      if (hello.to !== this.#options.id) return this.#fail(socket, `it expects node ${hello.to}`);
       // The peer's certificate may have been revoked since this node sent its hello.
       const apart = this.#whatIsWrong(socket) ?? whatSeparates(this.#said!, hello);
       if (apart !== undefined) return this.#fail(socket, apart);
@@ -248,7 +248,7 @@ export class Outgoing {
     if (this.#socket !== socket) return;
     this.#unanswered = 0;
     if (reader.take(reader.bytes).some((byte) => byte !== ANSWER[0])) {
-      this.#fail(socket, "the peer says more than it should");
+      this.#fail(socket, "the peer sent unexpected data");
     }
   }
 
@@ -259,7 +259,7 @@ export class Outgoing {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (this.#isOutdated()) return this.#reconnect(socket);
-      if (this.#unanswered * pause >= timeout) return this.#fail(socket, `the peer does not answer for ${timeout} ms`);
+      if (this.#unanswered * pause >= timeout) return this.#fail(socket, `the peer did not answer for ${timeout} ms`);
       this.#unanswered++;
       // A blocked socket has unsent data. A ping after it would arrive no earlier, or could end in the middle of a
       // message.

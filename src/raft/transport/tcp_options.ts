@@ -159,7 +159,7 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
 export function checkTls(attempt: string, tls: TransportTls): void {
   checkNames(attempt, tls, ["ca", "cert", "key", "nodeName", "revoked"]);
   const isWhole = tls?.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0;
-  if (!isWhole) throw invalid("tls takes all of ca, cert and key", attempt);
+  if (!isWhole) throw invalid("tls needs ca, cert and key", attempt);
   if (tls.nodeName !== undefined && typeof tls.nodeName !== "function") {
     throw invalid("nodeName must be a function", attempt);
   }

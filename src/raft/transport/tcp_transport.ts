@@ -210,7 +210,7 @@ export class TcpTransport implements RaftTransport {
     if (this.#address === undefined) return "the transport was not started";
     if (senderOf(message) !== this.id) return `it is from node ${senderOf(message)}`;
     const outgoing = this.#outgoing.get(to);
-    if (outgoing === undefined) return "nobody has said where the node is";
+    if (outgoing === undefined) return "the node's address is unknown";
     let frame: Uint8Array;
     try {
       frame = encodeBehind(FRAME_LENGTH_BYTES, message);
@@ -225,8 +225,8 @@ export class TcpTransport implements RaftTransport {
     new DataView(frame.buffer).setUint32(0, length, true);
     const since = this.#options.protocol.since[message.type];
     if (outgoing.send(frame, since)) return undefined;
-    if (outgoing.knows(since)) return "too much waits to be sent";
-    return `the peer speaks version ${outgoing.stats.version} of the protocol, which has no ${message.type}`;
+    if (outgoing.knows(since)) return "the send queue is full";
+    return `the peer uses protocol version ${outgoing.stats.version}, which has no ${message.type}`;
   }
 
   /**
