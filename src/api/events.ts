@@ -84,7 +84,7 @@ export interface WalLogEvents {
     readonly bytes: number;
     readonly milliseconds: number;
   };
-  /** An archiver failed. With `willRetry`, it tries again; otherwise, it has ended. The log goes on. */
+  /** An archiver failed. With `willRetry`, it tries again; otherwise, it has ended. The log is not affected. */
   readonly "wallog:archive-failure": {
     readonly path: string;
     readonly store: string;

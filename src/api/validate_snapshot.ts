@@ -18,7 +18,7 @@ const COMPACT_OPTIONS = ["data", "config", "meta"];
  * Checks a snapshot's metadata: everything but its data.
  *
  * @param meta Index, term, configuration and `meta`.
- * @param attempt What is attempted, for the message.
+ * @param attempt The attempted operation, for the message.
  * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is not a safe integer of 1 or more, a term that is not a
  * safe integer of 0 or more, a configuration that is not an array of unsigned 64-bit numbers, or a `meta` that is not a
  * `Uint8Array` of at most 1 MiB.
@@ -117,7 +117,7 @@ function checkMeta(meta: Uint8Array, at: string): void {
  *
  * @param meta Index and term. Both are already known to be valid numbers.
  * @param log The log.
- * @param attempt What is attempted, for the message.
+ * @param attempt The attempted operation, for the message.
  * @throws {WalLogError} `COMPACTED` if the log's snapshot includes the index; `INVALID_ARGUMENT` if the index is above
  * the last, or the log has another term there; `DAMAGED_ENTRY` if that term is lost.
  */

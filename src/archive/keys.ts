@@ -56,7 +56,7 @@ export interface PieceSpan {
   readonly time: number;
 }
 
-/** What the key of a piece says about its contents. */
+/** The facts about a piece that its key states. */
 export interface PieceFacts extends PieceSpan {
   /** Index of the newest snapshot at its end whose file was archived before the piece; 0 if there is none. */
   readonly archived: Index;

@@ -269,7 +269,7 @@ async function restoreFrom(work: Work, history: History, start: number) {
   const kept = headers.filter(({ number }) => number <= cut.number);
   removeOthers(work, kept, snapshotName(index, term));
   const snapshotBytes = index > 0 ? find(index, term)!.size : 0;
-  // LSNs go on from segment to segment, so this is the size of all files.
+  // LSNs continue from segment to segment, so this is the size of all files.
   const bytes = kept.at(-1)!.baseLsn - kept[0]!.baseLsn + cut.offset + snapshotBytes;
   return { restored: { headers: kept, cut, bytes }, lostSnapshot, gap };
 }

@@ -78,7 +78,7 @@ export interface Standby extends AsyncDisposable {
 
   /**
    * Stops following, and opens the log for writing. It does not ask the archive, which may be out of reach. Make sure
-   * that the old writer does not go on: if both write, their logs diverge. The log has another incarnation than the
+   * that the old writer does not continue: if both write, their logs diverge. The log has another incarnation than the
    * archived one. It can be archived to the same place, as the next generation. It cannot follow any more.
    *
    * @param options Options of the log.
@@ -87,7 +87,7 @@ export interface Standby extends AsyncDisposable {
    */
   promote(options?: WalLogOptions): Promise<WalLog>;
 
-  /** Stops following. A later standby goes on. */
+  /** Stops following. A later standby continues. */
   close(): Promise<void>;
 }
 

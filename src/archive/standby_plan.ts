@@ -9,9 +9,9 @@ import type { StandbyFiles } from "./standby_files.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * How a standby goes on. `continue`: it keeps its first `kept` segments. The archive has the last of these as `segment`,
- * and the segments `after` it follow. `reset`: it begins a new copy, because the archive does not have the history after
- * its log. `diverged`: it ends.
+ * The next state of a standby. `continue`: it keeps its first `kept` segments. The archive has the last of these as
+ * `segment`, and the segments `after` it follow. `reset`: it begins a new copy, because the archive does not have the
+ * history after its log. `diverged`: it ends.
  */
 export type Plan =
   | {
@@ -26,7 +26,7 @@ export type Plan =
   | { readonly kind: "diverged"; readonly reason: string };
 
 /**
- * Finds how a standby goes on.
+ * Decides how a standby continues.
  *
  * @param files Its log.
  * @param survey The objects of the archive.

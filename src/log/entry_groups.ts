@@ -19,7 +19,7 @@ export interface EntryGroup {
   readonly kind: EntryKind;
   /** Memory with the commands, valid until the next read. The bytes between two commands have no meaning. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Where each command begins and ends in the memory, alternating. */
+  /** The beginning and the end of each command in the memory, alternating. */
   readonly places: readonly number[];
 }
 

@@ -44,7 +44,7 @@ export interface FollowSource {
   forget(wake: () => void): void;
 }
 
-/** Where to begin and when to stop. */
+/** The beginning and the limits of a follower. */
 export interface Following {
   readonly from: Index;
   /** The term of the entry before `from`; `undefined` to accept the log's term. */
@@ -53,7 +53,7 @@ export interface Following {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a call of `next` finds: a result, or that it has to wait. */
+/** The result of one attempt of `next`: a result for the caller, or that it has to wait. */
 type Step<T> = IteratorResult<T, undefined> | "wait";
 
 const DONE: IteratorResult<never, undefined> = { done: true, value: undefined };
@@ -98,7 +98,7 @@ export abstract class Follower<T> implements AsyncIterableIterator<T, undefined,
     signal?.addEventListener("abort", this.wake);
   }
 
-  /** Takes at least one of the entries that were read ahead, and moves {@link Follower.at} behind them. */
+  /** Takes at least one of the entries that were read ahead, and moves {@link Follower.at} after them. */
   protected abstract take(): T;
 
   /** The next portion, when it is durable. Overlapping calls are answered in order. */

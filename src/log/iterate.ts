@@ -65,7 +65,7 @@ export class EntryWalk {
     return true;
   }
 
-  /** Goes on behind an entry. */
+  /** Continues after an entry. */
   pass(index: Index, term: Term): void {
     this.next = index + 1;
     this.previous = term;

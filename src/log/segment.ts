@@ -69,7 +69,7 @@ export class Segment {
   count = 0;
   /** Whether recovery used only the segment index, so that damage to the frames is still unknown. */
   isUnverified = false;
-  /** Where the last page ends. An entries frame that ends after this offset begins a page. */
+  /** The end of the last page. An entries frame that ends after this offset begins a page. */
   pageEnd = 0;
   /** Reads the pages from the segment index; `undefined` if they are in memory already. */
   private fetchPages: (() => FetchedPages) | undefined;

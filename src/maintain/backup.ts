@@ -22,10 +22,10 @@ import { type Contents, contentsOf, requireCopy, writeAnew } from "./write_anew.
 /** Suffix of all file names until the copy is complete. */
 const SUFFIX = ".backup";
 const LOCK_NAME = "LOCK";
-/** How many attempts to make if the log is compacted or truncated meanwhile. */
+/** The maximum number of attempts if the log is compacted or truncated during the copy. */
 const ATTEMPTS_MAX = 5;
 
-/** How to back up a log. */
+/** The options of a backup. */
 export interface BackupOptions {
   /** The last entry to copy. Default: the last one that the log has. */
   readonly to?: Index;
@@ -58,7 +58,7 @@ export interface BackupMeans {
  *
  * @param means The log, and access to it.
  * @param folder The copy's folder.
- * @param options What to copy.
+ * @param options The options.
  * @returns The contents of the copy.
  * @throws {WalLogError} See `WalLog.backup`.
  */

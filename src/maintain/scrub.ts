@@ -65,7 +65,7 @@ export interface ScrubReport {
  * @param state The log's state in memory.
  * @param durability Shows whether the log is open.
  * @param options Speed, progress and signal.
- * @returns What was found.
+ * @returns The verified amounts and the damage.
  * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`; `COMPACTED` if the log is a reader's, and the writer has
  * deleted a file. Or the reason of the signal.
  */
@@ -148,7 +148,7 @@ export interface ScrubSubject {
  * beginning is verified unless it is truncated or deleted meanwhile.
  *
  * @param subject The log.
- * @returns What was found.
+ * @returns The verified amounts and the damage.
  */
 export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubReport> {
   const codec = leaseCodec();

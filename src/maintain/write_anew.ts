@@ -37,11 +37,11 @@ export interface Contents {
 
 /** The progress of a copy: first of its snapshot, then of its entries. */
 export interface CopyProgress {
-  /** What is being copied. */
+  /** The part that is being copied. */
   readonly part: "snapshot" | "entries";
-  /** How much of it is copied: bytes of the snapshot's data, or entries. */
+  /** The amount copied: bytes of the snapshot's data, or entries. */
   readonly done: number;
-  /** How much there is. */
+  /** The total amount. */
   readonly total: number;
 }
 

@@ -43,9 +43,9 @@ export interface AfterGap {
 }
 
 /**
- * What a gap held. `quiet`: only entries and checkpoints. `hard states`: hard states too. `untouched`: snapshots too,
- * but no entry before the gap was replaced. `replaced`: entries from an index on may have been replaced. `jumped`: a
- * snapshot removed all entries before the gap.
+ * The possible contents of a gap. `quiet`: only entries and checkpoints. `hard states`: hard states too. `untouched`:
+ * snapshots too, but no entry before the gap was replaced. `replaced`: entries from an index on may have been replaced.
+ * `jumped`: a snapshot removed all entries before the gap.
  */
 export type GapContents =
   | { readonly kind: "quiet" }

@@ -33,7 +33,7 @@ import { isUrl } from "../api/taken.ts";
 const LOCK_NAME = "LOCK";
 /** The wait between two attempts to take the lock that another writer holds, in milliseconds. */
 const LOCK_RETRY_MS = 20;
-/** How long opening runs before it returns to the event loop, in milliseconds. */
+/** The time that opening runs before it returns to the event loop, in milliseconds. */
 const OPEN_SLICE_MS = 8;
 
 /** An opened log. */

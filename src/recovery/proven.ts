@@ -37,7 +37,7 @@ export interface DurableEvidence {
   readonly frames: () => number;
 }
 
-/** How far a log is proven durable. */
+/** The proven part of a log. */
 export interface Proven {
   readonly lsn: number;
   /** Whether the log was closed and nothing was written since. */

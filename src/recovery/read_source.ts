@@ -27,13 +27,13 @@ import { readIdentity } from "./identity.ts";
 import { recoverBesideWriter } from "./recover.ts";
 import type { RecoveryStep } from "./recovered.ts";
 
-/** How often to check a log while a follower waits and the system reports no changes, in milliseconds. */
+/** The interval between checks of a log while a follower waits and the system reports no changes, in milliseconds. */
 const POLL_MS = 20;
 /** The least time between two checks, in milliseconds: a busy writer changes its files all the time. */
 const LOOK_GAP_MS = 4;
-/** How long to keep watching the folder after the last follower stopped waiting, in milliseconds. */
+/** The time to keep watching the folder after the last follower stopped waiting, in milliseconds. */
 const LINGER_MS = 100;
-/** How long reading runs before it returns to the event loop, in milliseconds. */
+/** The time that reading runs before it returns to the event loop, in milliseconds. */
 const SLICE_MS = 8;
 
 /** A log that is written elsewhere, as its followers see it. */

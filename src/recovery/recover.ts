@@ -22,7 +22,7 @@ import { KeptFiles } from "../io/kept_files.ts";
 const READER_ATTEMPTS_MAX = 200;
 /** If this many attempts in a row find the same damage, it is real, even if the writer is busy. */
 const SAME_DAMAGE_MAX = 5;
-/** How long a reader waits before it tries again. In milliseconds. */
+/** The pause before a reader tries again. In milliseconds. */
 const READER_RETRY_MS = 1;
 
 /** A log to recover, and access to it. */

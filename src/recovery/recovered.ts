@@ -26,7 +26,7 @@ export interface RecoveryOptions {
 export interface RecoveryStep {
   readonly bytesDone: number;
   readonly bytesTotal: number;
-  /** How long to wait before the next step, if recovery cannot continue yet. In milliseconds. */
+  /** The pause before the next step, if recovery cannot continue yet. In milliseconds. */
   readonly waitMs?: number;
 }
 

@@ -26,7 +26,7 @@ import type { Recovered, RecoveryOptions, RecoveryStep } from "./recovered.ts";
 import { type NewestScan, scanNewest } from "./newest.ts";
 import { judge } from "./judge.ts";
 
-/** How long to wait for another thread before checking again, in milliseconds. */
+/** The pause between two checks for another thread's result, in milliseconds. */
 const THREAD_WAIT_MS = 1;
 
 /** Recovers a log without writing. Yields its progress after each chunk. */

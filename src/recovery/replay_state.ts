@@ -46,7 +46,7 @@ export interface Gap {
   readonly wasHardStateLost: boolean;
   /** The number of changes in it, as far as counters after it show. */
   held: number;
-  /** How exact this number is: exact, modulo {@link CHANGES_END}, or unknown. */
+  /** The precision of this number: exact, modulo {@link CHANGES_END}, or unknown. */
   known: "exact" | "modulo" | "unknown";
   /** The lowest index dropped since its start or earlier; `undefined` if unknown. */
   lowestDropped: Index | undefined;

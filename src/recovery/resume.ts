@@ -55,7 +55,7 @@ export interface Begun {
 /**
  * Prepares a recovered log for writing, and removes files that it does not need.
  *
- * @param recovering How to recover the log again, if the disk is full.
+ * @param recovering Recovers the log again, if the disk is full.
  * @param found The recovered log.
  * @param reserve The reserve.
  * @param segmentBytes The most bytes of a segment.
@@ -112,7 +112,7 @@ interface OpenedForWriting {
  * reserve, and tries again. The first attempt may have changed files, so the log is recovered again.
  *
  * @param resumed The log.
- * @param recovering How to recover it.
+ * @param recovering Recovers the log again.
  * @param reserve The reserve.
  * @returns The writer, and the recovered log that it continues.
  */

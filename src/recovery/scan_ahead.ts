@@ -31,7 +31,7 @@ import type { ScanAnswer, ScanInput, Scanned, ScanRequest } from "./scan_thread.
 const CLAIMED_HERE = 1;
 const CLAIMED_THERE = 2;
 
-/** How long the other thread may make no progress, in milliseconds. */
+/** The time that the other thread may take without progress, in milliseconds. */
 const PATIENCE_MS_DEFAULT = 5000;
 
 /** The other thread's result for a segment. */

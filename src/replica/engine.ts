@@ -136,7 +136,7 @@ export class Engine<R> {
     try {
       this.#options.onEvent(event);
     } catch (error) {
-      // The replica goes on. The application gets the error as an uncaught exception.
+      // The replica continues. The application gets the error as an uncaught exception.
       queueMicrotask(() => {
         throw error;
       });
@@ -232,7 +232,7 @@ export class Engine<R> {
         return this.emit({ type: "membersChanged", members: action.members, learners: action.learners ?? [] });
       case "leaderChanged":
         this.emit(action);
-        // Calls that wait for a leader can go on.
+        // Calls that wait for a leader can continue.
         this.proposals.check();
         return this.reads.check();
       case "snapshot":

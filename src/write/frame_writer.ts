@@ -41,7 +41,7 @@ const CHECKPOINT_EVERY_BYTES = 16 * 1024;
 
 /** Builds frames in the write buffer, and writes them to the active segment. */
 export class FrameWriter {
-  /** Where the frames go. */
+  /** The segment that gets the frames. */
   active: ActiveSegment;
   /** The number of truncations, snapshots and hard states of the log so far. */
   changes: number;
@@ -60,7 +60,7 @@ export class FrameWriter {
     this.changes = changes;
   }
 
-  /** Where frames are built. */
+  /** The buffer in which frames are built. */
   get buffer(): WriteBuffer {
     return this.written ??= new WriteBuffer(leaseCodec(), this.active.segment.endOffset);
   }

@@ -9,11 +9,11 @@
 import type { FileSystem } from "../io/file_system.ts";
 
 /**
- * How long the log must be idle after a flush before it writes a checkpoint, in milliseconds. Longer than the time
- * between two commits of a busy log, much shorter than the time between two crashes.
+ * The time that a log must be idle after a flush before it writes a checkpoint, in milliseconds. It is longer than the
+ * time between two commits of a busy log, and much shorter than the time between two crashes.
  */
 const CHECKPOINT_IDLE_MS = 20;
-/** How often a log that is never idle writes a durable slot after a flush, in milliseconds. */
+/** The interval at which a log that is never idle writes a durable slot after a flush, in milliseconds. */
 const SLOT_EVERY_MS = 1000;
 
 /** The timing of one log. */

@@ -22,7 +22,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import { Rotation } from "./rotation.ts";
 import type { WriteBuffer } from "./write_buffer.ts";
 
-/** Where a writer continues. */
+/** The state from which a writer continues. */
 export interface WriterStart {
   readonly segment: Segment;
   readonly file: File;
@@ -79,7 +79,7 @@ export class SegmentWriter {
     return this.frames.changes;
   }
 
-  /** Where frames are built. */
+  /** The buffer in which frames are built. */
   get buffer(): WriteBuffer {
     return this.frames.buffer;
   }
