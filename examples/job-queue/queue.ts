@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { EventLog } from "../../src/events/mod.ts";
 
-/** What happened to a job. Its id is the position of the event that added it. */
+/** An event of a job. The job's id is the position of the event that added it. */
 type JobEvent =
   | { readonly type: "added"; readonly data: unknown }
   | { readonly type: "leased" | "returned" | "done"; readonly id: number };
@@ -27,13 +27,13 @@ export interface Lease {
   readonly attempt: number;
 }
 
-/** How the queue treats its jobs. */
+/** The options of the queue. */
 export interface QueueOptions {
-  /** How long a worker has a job for itself, in milliseconds. */
+  /** The duration of a lease, in milliseconds. */
   readonly leaseMs: number;
-  /** How long a returned job waits, in milliseconds for each attempt so far. */
+  /** The wait of a returned job, in milliseconds for each attempt so far. */
   readonly retryMs: number;
-  /** How often a job is leased before it becomes a dead letter. */
+  /** The number of leases after which a job becomes a dead letter. */
   readonly attemptsMax: number;
 }
 

@@ -78,10 +78,9 @@ export interface Cut {
 export interface DiskResult {
   readonly cuts: readonly Cut[];
   readonly counts: Judge["counts"];
-  readonly archiveCounts: Judge["archiveCounts"];
-  /** What is wrong; `undefined` if nothing is. */
+  /** The violation found; `undefined` if there is none. */
   readonly problem: string | undefined;
-  /** The files of the log, and the objects of its archive, as they were judged last. */
+  /** The files of the log with the violation. */
   readonly files: Files;
   readonly store: Files;
 }
@@ -94,7 +93,7 @@ export class Bench {
   readonly #formatted = new Map<string, VolatileDisk>();
   #machines = 0;
 
-  /** @param options What to do. */
+  /** @param options The options. */
   constructor(options: BenchOptions) {
     this.#options = options;
   }
@@ -122,7 +121,7 @@ export class Bench {
    * Writes to a new disk, cuts its power again and again, and judges the files.
    *
    * @param fs The file system.
-   * @param seed The histories, the moments of the cuts, and what they lose follow from it.
+   * @param seed The seed of the histories, the moments of the cuts, and the lost writes.
    * @param cuts The number of cuts.
    * @returns The result.
    */
@@ -276,7 +275,7 @@ class Reports {
 }
 
 /**
- * Keeps the files of a disk that is wrong.
+ * Keeps the files of a log with a violation.
  *
  * @param files The files of the log.
  * @param store The objects of its archive.

@@ -19,10 +19,10 @@ print(json.dumps([xxh3(bytes.fromhex(block), int(seed)).to_bytes(8, "little").he
 /** The most bytes that the decoder may print. */
 const OUTPUT_BYTES_MAX = 2 ** 28;
 
-/** What the decoder says about a log. */
+/** The decoder's result for a log. */
 export interface Decoded {
   readonly verdict: string;
-  /** What is damaged; `null` if nothing is. */
+  /** The damage; `null` if there is none. */
   readonly damage: string | null;
   readonly contents: Contents;
 }

@@ -17,10 +17,10 @@ import type { Random } from "./random.ts";
 export const BLOCK_BYTES = 4096;
 /** The unit that a disk writes as a whole, in bytes. */
 export const SECTOR_BYTES = 512;
-/** A read of an image takes so many bytes at a time. */
+/** The size of one read of an image, in bytes. */
 const READ_BYTES = 2 ** 20;
 
-/** What a block of the log's files holds, and the text that shows it. */
+/** The kinds of log data in a block, with the text that identifies each. */
 const LOG_DATA: readonly (readonly [kind: string, text: string])[] = [
   ["segment header", "WALLOGSG"],
   ["next-segment pointer", "WALLOGNX"],
@@ -31,14 +31,14 @@ const LOG_DATA: readonly (readonly [kind: string, text: string])[] = [
   ["entries", COMMAND_MARKER],
 ];
 
-/** How the choice treats the unflushed writes of a cut. */
+/** The modes in which the choice treats the unflushed writes of a cut. */
 export const CUT_MODES = ["lose all", "keep all", "in order", "lose few", "keep few", "half"] as const;
 /** One of {@link CUT_MODES}. */
 export type CutMode = (typeof CUT_MODES)[number];
 
-/** What a cut did to the unflushed writes. */
+/** The effect of a cut on the unflushed writes. */
 export interface CutReport {
-  /** How the choice was made. */
+  /** The mode of the choice. */
   readonly mode: CutMode;
   /** Blocks with unflushed writes. */
   readonly blocks: number;
@@ -166,10 +166,10 @@ export class VolatileDisk {
   }
 
   /**
-   * The power fails. Each unflushed write is kept or lost. What remains is durable.
+   * Cuts the power. Each unflushed write is kept or lost. The remaining contents are durable.
    *
-   * @param random Decides.
-   * @returns What happened.
+   * @param random Makes the choices.
+   * @returns The effect.
    */
   cut(random: Random): CutReport {
     const mode = CUT_MODES[random.below(CUT_MODES.length)]!;
@@ -215,7 +215,7 @@ export class VolatileDisk {
   }
 }
 
-/** How many of a block's unflushed writes reach the disk: from none to all. */
+/** The number of a block's unflushed writes that reach the disk: from none to all. */
 function keptVersions(versions: readonly Version[], mode: CutMode, last: number, random: Random): number {
   if (mode === "lose all") return 0;
   if (mode === "keep all") return versions.length;

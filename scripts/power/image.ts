@@ -209,7 +209,7 @@ export function findProgram(name: string): string | undefined {
  *
  * @param name Its name.
  * @param args Its arguments.
- * @returns What it printed.
+ * @returns Its output.
  */
 export function succeed(name: string, args: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(findProgram(name) ?? name, args, { encoding: "utf8" });

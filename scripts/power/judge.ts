@@ -13,7 +13,7 @@ import { type Contents, inWords, Model, nextStep, NOTHING } from "./history.ts";
 import type { Report } from "./orders.ts";
 import { Random } from "./random.ts";
 
-/** What the judge has seen. */
+/** The counts of the judge. */
 export interface Judgements {
   /** Logs that were judged after a cut. */
   judged: number;
@@ -27,11 +27,11 @@ export interface Judgements {
 
 /** Judges the log of one disk. */
 export class Judge {
-  /** What is wrong; `undefined` as long as nothing is. */
+  /** The violation found; `undefined` as long as there is none. */
   problem: string | undefined;
   /** The message of the guest if it has failed. */
   failure: string | undefined;
-  /** What the guest was doing when it was heard of last. */
+  /** The guest's last reported action. */
   phase = "starting";
   readonly counts: Judgements = { judged: 0, torn: 0, ahead: 0, acknowledged: 0 };
   readonly #decode: (files: Files) => Decoded;

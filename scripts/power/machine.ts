@@ -22,7 +22,7 @@ const POLL_MS = 50;
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-/** How a machine starts. */
+/** The options of a machine. */
 export interface MachineOptions {
   /** A folder for its sockets and for the output of its kernel. */
   readonly folder: string;
@@ -63,7 +63,7 @@ export class Machine {
   /**
    * Starts a machine.
    *
-   * @param options How.
+   * @param options The options.
    * @returns The machine, after it has connected its port.
    */
   static async start(options: MachineOptions): Promise<Machine> {
@@ -73,7 +73,7 @@ export class Machine {
     const connected = new Promise<Socket>((resolve) => server.once("connection", resolve));
     const child = spawn(findProgram("qemu-system-x86_64")!, machineArguments(options, path), {
       stdio: ["pipe", "pipe", "inherit"],
-      // Ctrl-C must not end it: the run goes on until it is cut.
+      // Ctrl-C must not end the machine: the run continues until the power is cut.
       detached: true,
     });
     let finish: () => void;

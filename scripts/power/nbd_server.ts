@@ -28,7 +28,7 @@ const REQUEST_BYTES = 28;
 /** The largest request that is accepted, in bytes. QEMU sends at most 32 MiB. */
 const LENGTH_MAX = 2 ** 25;
 
-/** What the server does to requests. */
+/** The faults that the server injects. */
 export interface Faults {
   /** The power fails at the write or flush with this number, counted from 1. A write is in the cache by then. */
   readonly cutAt?: number;
@@ -63,7 +63,7 @@ export class NbdServer {
    * Makes a server. It serves after {@link NbdServer.listen}.
    *
    * @param disk The disk.
-   * @param faults What to do to requests.
+   * @param faults The faults to inject.
    */
   constructor(disk: VolatileDisk, faults: Faults = {}) {
     this.#disk = disk;

@@ -27,7 +27,7 @@ export interface Orders {
   readonly isCheck?: boolean;
 }
 
-/** What a guest reports. */
+/** A report of a guest. */
 export type Report =
   | { readonly is: "ready" | "mounting" | "opening" | "closed" | "unmounted" | "cut short" }
   /** The files of the log, and the objects of its archive by their keys. */

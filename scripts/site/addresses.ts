@@ -15,10 +15,10 @@ export const API = "api";
 /** Files that are copied to the site as they are. A link to any other file leads to a page with its text. */
 const COPIED = /\.(svg|webp|png)$/;
 
-/** What a path in the repository is. */
+/** The kind of a path in the repository. */
 export type Kind = "file" | "folder" | undefined;
 
-/** Where a link leads. */
+/** The target of a link. */
 export interface Target {
   /** The address for `href` or `src`, relative to the page with the link. */
   readonly href: string;
@@ -42,7 +42,7 @@ export function pageAddress(path: string): string {
  * The address of the page with the text of a source file, or with the list of a folder.
  *
  * @param path The path of the file or folder in the repository, without a slash at the end.
- * @param kind What it is.
+ * @param kind Its kind.
  * @returns The address, from the root of the site.
  */
 export function sourceAddress(path: string, kind: Kind): string {
@@ -66,8 +66,8 @@ export function relativeAddress(from: string, to: string): string {
  * @param link The link, as it is written.
  * @param page The path of the page in the repository.
  * @param kindOf Returns the kind of a path in the repository.
- * @returns Where it leads.
- * @throws {Error} If it leads to no file of the repository.
+ * @returns Its target.
+ * @throws {Error} If the target is not in the repository.
  */
 export function rewriteLink(link: string, page: string, kindOf: (path: string) => Kind): Target {
   if (/^(\w+:|#|\/\/)/.test(link)) return { href: link };

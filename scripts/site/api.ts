@@ -50,7 +50,7 @@ export function fitApi(name: string, rootUrl: string, target: string): { pages: 
   return { pages: paths.length, sources };
 }
 
-/** Where a page of the API is. */
+/** The place of a page of the API. */
 export interface ApiPage {
   readonly name: string;
   readonly rootUrl: string;
@@ -62,7 +62,7 @@ export interface ApiPage {
  * Fits one page of the API into the site.
  *
  * @param html The page, as `deno doc` wrote it.
- * @param page Where it is.
+ * @param page Its place.
  * @returns The page as it is in the site, and the source files that it links to.
  */
 export function fitPage(html: string, { name, rootUrl, address }: ApiPage): { html: string; sources: string[] } {

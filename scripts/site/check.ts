@@ -13,9 +13,9 @@ export type Files = ReadonlyMap<string, string | undefined>;
 
 /** The result of a check. */
 export interface Checked {
-  /** How many links were checked. */
+  /** The number of links checked. */
   readonly links: number;
-  /** Links that lead nowhere, and requests to other hosts. */
+  /** Broken links, and requests to other hosts. */
   readonly faults: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface Checked {
  * Checks the links of all pages.
  *
  * @param files The files of the site.
- * @returns How many links there are, and those that are broken.
+ * @returns The number of links, and the broken ones.
  */
 export function checkLinks(files: Files): Checked {
   const anchors = new Map<string, Set<string>>();
