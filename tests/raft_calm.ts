@@ -20,7 +20,7 @@ export async function calm(world: RaftWorld): Promise<void> {
   world.letters = [];
   for (const machine of world.machines.values()) {
     machine.disk.heal();
-    // All start anew: a transfer without a time limit would else keep its leader from taking commands for ever.
+    // All nodes restart: a transfer without a time limit would otherwise block its leader's commands for ever.
     if (machine.node !== undefined) world.stop(machine, false);
     world.start(machine);
   }
@@ -64,7 +64,7 @@ async function agreement(world: RaftWorld, wanted: Index): Promise<boolean> {
   return true;
 }
 
-/** An operator stops a machine that has lost its log, and has it replaced by a new one. */
+/** An operator stops a machine that has lost its log, and replaces it by a new one. */
 async function replaceLost(world: RaftWorld): Promise<void> {
   const lost = [...world.machines.values()].find(({ isLost }) => isLost);
   const leaderOf = () => world.running.find(({ node }) => node!.isLeader);
@@ -88,7 +88,7 @@ async function replaceLost(world: RaftWorld): Promise<void> {
   world.count("lost-replaced");
 }
 
-/** Time passes for all, and all messages are delivered. */
+/** Ticks all nodes, and delivers all messages. */
 export async function exchange(world: RaftWorld): Promise<void> {
   for (const machine of world.running) world.step(machine, { type: "tick" });
   await settle(50);
@@ -100,7 +100,7 @@ export async function exchange(world: RaftWorld): Promise<void> {
   }
 }
 
-/** Each sound member must soon be able to answer a read and to take a command, if it may ask the leader. */
+/** Each undamaged member must soon be able to answer a read and accept a command, if it may ask the leader. */
 async function serve(world: RaftWorld): Promise<void> {
   const leader = world.running.find(({ node }) => node!.isLeader)!;
   for (const id of leader.node!.members) {
@@ -114,7 +114,7 @@ async function serve(world: RaftWorld): Promise<void> {
 /** A request that a client repeats until it succeeds. */
 interface Request {
   readonly name: string;
-  /** Makes the request. Returns how it was answered so far. */
+  /** Sends the request. Returns a function that returns its answer so far. */
   readonly begin: () => () => "done" | "failed" | undefined;
 }
 
@@ -170,7 +170,7 @@ function describe(world: RaftWorld): string {
   ).join("; ");
 }
 
-/** Whether the end of a node's log is unknown, so that it stays out until it is replaced. */
+/** Whether the end of a node's log is unknown, so that it cannot take part until it is replaced. */
 function hasLostItsEnd(node: RaftNode): boolean {
   return node.isDamaged &&
     (node.log as WatchedLog).damaged.some(({ kind, firstIndex, lastIndex }) =>

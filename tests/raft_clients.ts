@@ -1,4 +1,4 @@
-/** Clients of a simulated Raft cluster: their commands, the answers, and the leaders that they learn of. */
+/** The clients of a simulated Raft cluster: their commands, the answers, and the leaders that they know. */
 
 import type {
   Action,
@@ -10,15 +10,15 @@ import type {
 import { decode, encode, type Machine } from "./raft_machines.ts";
 import type { Safety } from "./raft_safety.ts";
 
-/** A command, and what is known of it. */
+/** A command, and its known outcome. */
 interface Command {
-  /** What the client was told: where it is, or what became of it. */
+  /** The answer to the client: the command's index and term, or its failure. */
   answer: string | undefined;
-  /** Where it was applied. */
+  /** The index and term at which it was applied. */
   applied: string | undefined;
 }
 
-/** All commands, each a text of its own. */
+/** All commands. Each has a different text. */
 export class Clients {
   readonly #safety: Safety;
   readonly #commands: Command[] = [];
@@ -27,23 +27,23 @@ export class Clients {
     this.#safety = safety;
   }
 
-  /** A new command, to be proposed once. */
+  /** Makes a command that is proposed once. */
   propose(): ProposeEvent & { readonly id: number } {
     const id = this.#commands.push({ answer: undefined, applied: undefined }) - 1;
     return { type: "propose", command: encode(`${id}`), id };
   }
 
-  /** Whether a client was told anything. */
+  /** The client's answer; `undefined` if there is none yet. */
   answerOf(id: number): string | undefined {
     return this.#commands[id]!.answer;
   }
 
-  /** A node has refused a command at once. */
+  /** Records that a node has rejected a command at once. */
   refused(id: number): void {
     this.#answer(id, "not-applied");
   }
 
-  /** A node tells of a command. */
+  /** Records a node's report on a command. */
   told(action: ProposedAction | ProposalFailedAction): void {
     if (action.type === "proposalFailed") this.#answer(action.id, action.outcome);
     else this.#answer(action.id, placeOf(action));
@@ -56,7 +56,7 @@ export class Clients {
     this.#check(id);
   }
 
-  /** A node applies a command. */
+  /** Records that a node has applied a command. */
   applied(action: Action & { readonly type: "apply" }): void {
     const id = Number(decode(action.command));
     const command = this.#commands[id]!;
@@ -84,7 +84,7 @@ function placeOf({ index, term }: { readonly index: number; readonly term: numbe
   return `${index}@${term}`;
 }
 
-/** A node tells of a leader, or of its role, only if that has changed. */
+/** Checks that a node reports its leader or role only when it has changed. */
 export function requireLeaderChange(safety: Safety, machine: Machine, action: LeaderChangedAction): void {
   const { term, leader, role } = action;
   const last = machine.announced ?? { term: 0, leader: null, role: "follower" };

@@ -1,5 +1,5 @@
 /**
- * Nodes that receive messages at once, unless the test says otherwise.
+ * Nodes that receive messages at once, unless the test changes that.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import type { Index, NodeId, RaftLog } from "../src/api/types.ts";
 import { MemoryLog } from "../src/api/memory_log.ts";
 import { originOf } from "../src/raft/origin.ts";
 
-/** A message on its way. */
+/** A message in flight. */
 export interface Letter {
   readonly from: NodeId;
   readonly to: NodeId;
   readonly message: Message;
 }
 
-/** Nodes that receive messages at once, unless the test says otherwise. */
+/** Nodes that receive messages at once, unless the test changes that. */
 export class Cluster {
   readonly nodes: Map<NodeId, RaftNode> = new Map();
   /** The commands that each node's application got, by index. */
@@ -25,7 +25,7 @@ export class Cluster {
   readonly done: { readonly node: NodeId; readonly action: Action }[] = [];
   /** Every message that was sent. */
   readonly sent: Letter[] = [];
-  /** Which messages get through. */
+  /** Whether a message is delivered. */
   passes: (letter: Letter) => boolean = () => true;
   readonly #config: Partial<RaftConfig>;
   #underWay: Letter[] = [];
@@ -40,7 +40,7 @@ export class Cluster {
     return this.#add(RaftNode.withLog({ ...this.#config, id, peers }, log));
   }
 
-  /** Starts a node that waits to be added. */
+  /** Starts a node that waits until it is added. */
   join(id: NodeId, log: RaftLog = new MemoryLog()): RaftNode {
     return this.#add(RaftNode.withLog({ ...this.#config, id, joining: true }, log));
   }
@@ -70,12 +70,12 @@ export class Cluster {
     return actions;
   }
 
-  /** Time passes, for all nodes or for some. */
+  /** Ticks all nodes, or some of them. */
   tick(count = 1, ids: readonly NodeId[] = [...this.nodes.keys()]): void {
     for (let i = 0; i < count; i++) for (const id of ids) this.step(id, { type: "tick" });
   }
 
-  /** Lets time pass for all but leaders, and only this node ask for votes, until it leads. */
+  /** Ticks all nodes except leaders, and delivers only this node's vote requests, until it leads. */
   elect(id: NodeId): RaftNode {
     const { passes } = this;
     this.passes = (letter) => passes(letter) && (letter.message.type !== "preVote" || letter.from === id);
@@ -91,7 +91,7 @@ export class Cluster {
     return this.step(id, { type: "propose", command: new TextEncoder().encode(text) });
   }
 
-  /** An action with its data: a snapshot is read when it is restored, for later there may be another. */
+  /** Copies an action with its data. A snapshot is read at once, because the log may replace it later. */
   read(action: Action): Action {
     return { ...action };
   }

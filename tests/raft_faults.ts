@@ -1,4 +1,4 @@
-/** Faults of a simulated Raft cluster: rot, lost disks, partitions, crashes. */
+/** Faults of a simulated Raft cluster: bit rot, lost disks, partitions, crashes. */
 
 import { MembershipHistory } from "../src/raft/membership.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
@@ -7,10 +7,10 @@ import { resolve } from "node:path";
 import { FOLDER, type Machine } from "./raft_machines.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
-/** Shuts a machine down, makes its disk rot, and starts it again. */
+/** Stops a machine, damages its disk, and restarts it. */
 export function rot(world: RaftWorld): void {
   for (const machine of world.running) machine.isRotten &&= machine.node!.isDamaged;
-  // Damage on a minority is what a cluster must survive.
+  // A cluster must survive damage on a minority.
   const rotten = [...world.machines.values()].filter(({ isRotten }) => isRotten).length;
   const sound = world.running.filter(({ isRotten }) => !isRotten);
   if (sound.length === 0 || rotten >= (world.founders.length - 1) / 2) return;
@@ -18,7 +18,7 @@ export function rot(world: RaftWorld): void {
   const { disk, log } = machine;
   machine.node = machine.log = undefined;
   try {
-    // From here on, the last flush is proven: see the last flush in the README.
+    // From here on, the last flush is proven: see the exception for the last flush in the README.
     log!.closeSync();
   } catch {
     // Its disk failed, so the last flush is not proven.
@@ -29,11 +29,12 @@ export function rot(world: RaftWorld): void {
   const path = world.random.pick(disk.files().filter((name) => /\.(seg|snap)$/.test(name)));
   const size = disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
   const offset = world.random.below(size);
-  // Mostly little damage, so that the node knows what it lacks, and can be healed.
+  // Mostly small damage, so that the node knows the missing entries and can be repaired.
   const kind = world.random.chance(0.9) ? "a bit" : world.random.pick(["a stretch", "the file"] as const);
   if (kind === "a bit") disk.flip(path, offset, 1 << world.random.below(8));
   else if (kind === "the file") disk.lose(path);
-  // Zeros over the end of a log look like a shorter one. The docs name that as what cannot be seen.
+  // Zeros over the end of a log look like a shorter log. The documentation names this as damage that cannot be
+  // detected.
   else if (offset < size - CHECKPOINT_BYTES) {
     disk.zero(path, offset, 1 + world.random.below(size - CHECKPOINT_BYTES - offset));
   }
@@ -48,14 +49,14 @@ function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boole
   try {
     return machines.every(({ log, node, isNew }) => {
       log!.syncSync();
-      // One that has not heard of anybody asks for no votes.
+      // A node that has heard from no other node requests no votes.
       if (isNew && log!.lastIndex === 0) return true;
       const { members, incarnations, replacement } = new MembershipHistory(log!, node!.members).latest;
-      // The leader goes on with a replacement. It could remove a member that is needed without the lost one.
+      // The leader continues a replacement. It could remove a member that is needed without the lost one.
       return members.length > 2 && replacement === undefined && incarnations?.get(id) === incarnation;
     });
   } catch {
-    // A disk has failed, which its node will find out.
+    // A disk has failed, and its node will detect that.
     return false;
   }
 }
@@ -128,7 +129,7 @@ export function disturb(world: RaftWorld): void {
   if (!world.random.chance(world.trouble) || world.running.length === 0) return;
   const machine = world.random.pick(world.running);
   if (world.random.chance(0.1)) {
-    // The node must survive it: this fault is not among those that may end one.
+    // The node must survive this fault.
     world.tell(`${machine.id}: no file can be created`);
     world.count("no-files");
     machine.disk.failAfter("EMFILE", world.random.below(2), "create");

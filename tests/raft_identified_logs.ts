@@ -11,7 +11,7 @@ export const X = "5e14d2b3-2688-89cd-e2a3-98a722e0ab5d";
 export const Y = "00000000-0000-4000-8000-000000000007";
 export const CONFIG = { strictMembership: true, noOp: true, checkQuorum: true };
 
-/** A log in memory that has an identity, as one on a disk has. */
+/** A log in memory with an identity, as a log on a disk has. */
 export class IdentifiedLog extends MemoryLog {
   identity: Origin;
 
@@ -24,7 +24,7 @@ export class IdentifiedLog extends MemoryLog {
     this.identity = { ...this.identity, cluster };
   }
 
-  /** A copy of the files as they were when the log ended at an index. */
+  /** Copies the log as it was when it ended at an index. */
   copy(last: Index = this.lastIndex): IdentifiedLog {
     const copy = new IdentifiedLog(this.identity.cluster, this.identity.incarnation);
     copy.setHardState(this.hardState);
@@ -40,7 +40,7 @@ export function cluster(config: object = {}): Cluster {
   return made;
 }
 
-/** Those with a leader, who has written down whose logs are whose. */
+/** A cluster with a leader that has recorded the incarnations of all logs. */
 export function led(config: object = {}): Cluster {
   const made = cluster(config);
   made.elect(1n);
@@ -51,7 +51,7 @@ export function led(config: object = {}): Cluster {
 
 export const logOf = (nodes: Cluster, id: NodeId) => nodes.node(id).log as IdentifiedLog;
 
-/** What applications were told of refused and lost nodes: by whom, of whom, and why. */
+/** The reports of refused and lost nodes to applications: the reporting node, the reported node, and the reason. */
 export function told({ done }: Cluster): unknown[] {
   return done.flatMap(({ node, action }: { node: NodeId; action: Action }) => {
     if (action.type === "refused") return [[node, action.from, action.reason]];

@@ -1,5 +1,5 @@
 /**
- * Nodes on links with a delay and a bandwidth, in simulated time. Nothing here is random, and nothing waits.
+ * Nodes on links with a delay and a bandwidth, in simulated time. Nothing here is random, and no real time passes.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import {
 import { MemoryLog } from "../src/api/memory_log.ts";
 import type { Index, NodeId } from "../src/api/types.ts";
 
-/** What all links are like. */
+/** The properties of all links. */
 export interface LinkOptions {
-  /** How long a byte takes from one end to the other. In milliseconds. */
+  /** The time that a byte takes from one end to the other. In milliseconds. */
   readonly delay: number;
-  /** How much a link carries. In bytes a millisecond. */
+  /** The bandwidth of a link. In bytes a millisecond. */
   readonly bandwidth: number;
-  /** How long a tick is. In milliseconds. */
+  /** The duration of a tick. In milliseconds. */
   readonly tick: number;
 }
 
@@ -33,27 +33,27 @@ interface Arrival {
   readonly message: Message;
 }
 
-/** One direction between two nodes. Messages arrive in order, each when the one before it is through. */
+/** One direction between two nodes. Messages arrive in order, each after the one before it was transmitted. */
 class Link {
-  /** Until then it is busy with what was sent. */
+  /** The time until which the link is busy with earlier messages. */
   busyUntil = 0;
-  /** What went out on it, in bytes. */
+  /** The number of bytes sent. */
   bytes = 0;
   isCut = false;
 }
 
 /** A cluster on links. */
 export class LinkedCluster {
-  /** In milliseconds. */
+  /** The time. In milliseconds. */
   now = 0;
   readonly nodes: Map<NodeId, RaftNode> = new Map();
-  /** Everything but messages that nodes wanted done. */
+  /** Called with each action other than a message. */
   done: (node: NodeId, action: Action) => void = () => {};
-  /** Which messages get through. */
+  /** Whether a message is delivered. */
   passes: (from: NodeId, to: NodeId, message: Message) => boolean = () => true;
   readonly #options: LinkOptions;
   readonly #links: Map<string, Link> = new Map();
-  /** By time of arrival. */
+  /** Messages in flight, by time of arrival. */
   #underWay: Arrival[] = [];
 
   constructor(ids: readonly NodeId[], config: Partial<RaftConfig>, options: LinkOptions) {
@@ -64,7 +64,7 @@ export class LinkedCluster {
     }
   }
 
-  /** The direction from one node to another. */
+  /** Returns the link from one node to another. */
   link(from: NodeId, to: NodeId): Link {
     const name = `${from}>${to}`;
     const link = this.#links.get(name) ?? new Link();
@@ -72,7 +72,7 @@ export class LinkedCluster {
     return link;
   }
 
-  /** Cuts the links of two nodes, with all that is on them, or mends them. */
+  /** Cuts the links of two nodes, and loses all messages on them, or restores the links. */
   setCut(one: NodeId, other: NodeId, isCut: boolean): void {
     this.link(one, other).isCut = this.link(other, one).isCut = isCut;
     if (!isCut) return;
@@ -80,17 +80,17 @@ export class LinkedCluster {
     this.#underWay = this.#underWay.filter(({ from, to }) => !(ends.has(from) && ends.has(to)));
   }
 
-  /** The node that leads in the latest term. */
+  /** The leader of the latest term. */
   get leader(): RaftNode | undefined {
     return [...this.nodes.values()].filter(({ isLeader }) => isLeader).sort((a, b) => b.term - a.term)[0];
   }
 
-  /** Where a node's state machine has got. */
+  /** The last applied index of a node. */
   applied(id: NodeId): Index {
     return this.nodes.get(id)!.lastApplied;
   }
 
-  /** Lets something happen to a node. */
+  /** Steps a node with an event. */
   step(id: NodeId, event: RaftEvent): void {
     for (const action of this.nodes.get(id)!.step(event)) {
       if (action.type === "send") this.#send(id, action.to, action.message);
@@ -109,7 +109,7 @@ export class LinkedCluster {
     this.#underWay.splice(place, 0, arrival);
   }
 
-  /** Lets milliseconds pass; `each` is called in every one of them. */
+  /** Runs for some milliseconds. Calls `each` in every millisecond. */
   run(milliseconds: number, each: () => void = () => {}): void {
     const end = this.now + milliseconds;
     while (this.now < end) {
@@ -123,10 +123,10 @@ export class LinkedCluster {
     }
   }
 
-  /** Lets time pass until a node leads. */
+  /** Runs until a node leads. */
   elect(): RaftNode {
     while (this.leader === undefined) this.run(1);
-    // The others hear of it.
+    // The other nodes learn of the leader.
     this.run(500);
     return this.leader;
   }

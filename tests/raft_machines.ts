@@ -7,11 +7,11 @@ import { PowerLoss, type Random, SimulatedDisk } from "../src/testing/mod.ts";
 
 export const FOLDER = resolve("/raft.wal");
 export const STEPS = 3000;
-/** The most messages on their way: beyond, the oldest is lost. */
+/** The maximum number of messages in flight. Beyond it, the oldest is lost. */
 export const LETTERS_MAX = 200;
-/** Rounds of ticks within which a cluster that nothing disturbs must agree. */
+/** The maximum number of rounds of ticks in which a cluster without faults must agree. */
 export const CALM_ROUNDS_MAX = 400;
-/** Things that happened which a failure tells of. */
+/** The number of recent events in the report of a failure. */
 export const STORY_LINES = 40;
 
 /** Counts of events over all histories. */
@@ -21,34 +21,38 @@ export interface Letter {
   readonly from: NodeId;
   readonly to: NodeId;
   readonly message: Message;
-  /** The log that it comes from. */
+  /** The identity of the sender's log. */
   readonly origin: Origin;
 }
 
-/** A machine with its disk, and the process on it, if one runs. */
+/** A machine with its disk, and the process that runs on it, if there is one. */
 export interface Machine {
   readonly id: NodeId;
   disk: SimulatedDisk;
-  /** How fast its clock runs: how likely it is to be the next one to tick. */
+  /** The speed of its clock: the probability that it ticks next. */
   readonly pace: number;
   readonly isNew: boolean;
   log: WalLog | undefined;
   node: RaftNode | undefined;
-  /** Whether its disk has rotted since it was last seen to be whole. */
+  /** Whether its disk may have rotted since it was last verified. */
   isRotten: boolean;
-  /** Whether it has lost its disk or got an old copy of its log, and was started again as if it had not. */
+  /** Whether it has lost its disk or got an old copy of its log, and was restarted as if nothing had happened. */
   isLost: boolean;
   /** The files of its last backup; `undefined` if there is none. */
   backup: ReadonlyMap<string, Uint8Array> | undefined;
-  /** A copy of its log's files, with the last index at that time; `undefined` if nobody copied them. */
-  copy: { readonly files: ReadonlyMap<string, Uint8Array>; readonly lastIndex: Index } | undefined;
-  /** What its process last told of the leader. */
+  /** A copy of its log's files, with the last index and the members at that time; `undefined` if there is none. */
+  copy: {
+    readonly files: ReadonlyMap<string, Uint8Array>;
+    readonly lastIndex: Index;
+    readonly members: readonly NodeId[];
+  } | undefined;
+  /** The leader and role that its process last reported. */
   announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;
-  /** The application: a digest of everything applied, and up to where. */
+  /** The application: a digest of all applied entries, and the last applied index. */
   state: { index: Index; digest: string };
 }
 
-/** A machine with an empty disk, which is off. */
+/** A stopped machine with an empty disk. */
 export function machineOf(id: NodeId, isNew: boolean, random: Random): Machine {
   return {
     ...{ id, isNew, disk: new SimulatedDisk({ seed: random.next() }), pace: 1 + random.below(3) },
@@ -57,9 +61,9 @@ export function machineOf(id: NodeId, isNew: boolean, random: Random): Machine {
   };
 }
 
-/** What a node claims to be after a step whose actions have not left it yet. */
+/** The claims of a node after a step whose actions are not yet carried out. */
 export interface Claims {
-  /** The term that it leads in, if it does. */
+  /** The term in which it leads; `undefined` if it does not. */
   readonly leads: Term | undefined;
   readonly commitIndex: Index;
 }
@@ -68,17 +72,20 @@ export function claimsOf({ isLeader, term, commitIndex }: RaftNode): Claims {
   return { leads: isLeader ? term : undefined, commitIndex };
 }
 
-/** A read under way: what had been acknowledged when it was asked for. */
+/** A read in progress, and the index that was acknowledged when it was requested. */
 export interface Read {
   readonly acknowledged: Index;
-  /** How it was answered. */
+  /** Its answer. */
   answer: "readReady" | "readFailed" | undefined;
 }
 
 export const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-/** The application's state as a log's snapshot has it; none if that is damaged, and has to come from a leader. */
+/**
+ * The application's state in a log's snapshot; the initial state if the snapshot is damaged and must come from a
+ * leader.
+ */
 export function stateIn(log: WalLog): Machine["state"] {
   const nothing = { index: 0, digest: "" };
   try {
@@ -90,7 +97,7 @@ export function stateIn(log: WalLog): Machine["state"] {
   }
 }
 
-/** Whether a log failed because of its disk, and nothing else. */
+/** Whether a log failed only because of its disk. */
 export function isDiskFailure(error: unknown): boolean {
   if (error instanceof PowerLoss) return true;
   if (error instanceof WalLogError) return error.code === "NO_SPACE" || isDiskFailure(error.cause);
@@ -98,12 +105,12 @@ export function isDiskFailure(error: unknown): boolean {
   return code === "EIO" || code === "ENOSPC";
 }
 
-/** Whether a step was refused that would overtake others. */
+/** Whether a step was rejected because it would overtake others. */
 export function isBusy(error: unknown): boolean {
   return error instanceof WalLogError && error.code === "BUSY";
 }
 
-/** Whether others rely on the node's memory after this action. */
+/** Whether other nodes rely on the node's durable state after this action. */
 export function isPromise(action: Action): boolean {
   if (action.type === "apply") return true;
   if (action.type !== "send") return false;

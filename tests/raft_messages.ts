@@ -16,7 +16,7 @@ const ID: fc.Arbitrary<NodeId> = fc.oneof(fc.bigInt(0n, 9n), fc.bigInt(0n, 2n **
 const IDS = fc.array(ID, { maxLength: 6 });
 const BYTES = fc.uint8Array({ maxLength: 40 });
 
-/** What of an entry does not follow from the one before it. */
+/** The fields of an entry that the previous entry does not imply. */
 const STEP = fc.record({
   gap: fc.oneof(fc.nat(3), fc.nat()),
   termStep: fc.oneof(fc.constant(0), fc.nat(3), fc.nat()),
@@ -43,7 +43,7 @@ const VOTE_REPLY = { term: NUMBER, voteGranted: fc.boolean(), from: ID };
 const ROUND = fc.oneof(fc.constant({}), NUMBER.map((round) => ({ round })));
 const REJECTED = fc.oneof(fc.constant({}), NUMBER.map((rejectedIndex) => ({ rejectedIndex })));
 
-/** Only the last piece of a snapshot has meta, or the whole. */
+/** The meta of a snapshot. Only a whole snapshot or its last piece has one. */
 const META: fc.Arbitrary<{ meta?: Uint8Array<ArrayBuffer> }> = fc.oneof(
   fc.constant({}),
   fc.uint8Array({ minLength: 1, maxLength: 40 }).map((meta) => ({ meta })),

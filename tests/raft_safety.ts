@@ -36,18 +36,18 @@ function digest(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** Entries, and the term in front of them. */
+/** Entries, and the term before them. */
 interface Appended {
   readonly lastTerm: Term;
   readonly entries: readonly LogEntry[];
 }
 
 /**
- * A log that lets {@link Safety} see what is appended to it, once that is flushed: what a crash takes with it before, no
- * other node has heard of, and its index and term may come again.
+ * A log that reports appended entries to {@link Safety} after they are flushed. No other node knows of entries that a
+ * crash removes before their flush, so their index and term may be used again.
  */
 export class WatchedLog implements RaftLog {
-  /** Whether a read is to fail. */
+  /** Whether the next read fails. */
   failsRead: () => boolean = () => false;
   readonly #log: WalLog;
   readonly #safety: Safety;
@@ -56,7 +56,7 @@ export class WatchedLog implements RaftLog {
   constructor(log: WalLog, safety: Safety) {
     this.#log = log;
     this.#safety = safety;
-    // What no flush was waited for may have got to the disk all the same.
+    // Unflushed writes may have reached the disk.
     for (let index = log.snapshotIndex + 1; index <= log.lastIndex; index++) this.#saw(index);
   }
 
@@ -64,7 +64,7 @@ export class WatchedLog implements RaftLog {
     if (this.failsRead()) throw new WalLogError("IO", "Cannot read: simulated, too many open files");
   }
 
-  /** Takes note of an entry that the log has. */
+  /** Records an entry of the log. */
   #saw(index: Index): void {
     const lastTerm = knownTerm(this.#log, index - 1);
     const entry = readable(this.#log, index);
@@ -170,27 +170,27 @@ export class WatchedLog implements RaftLog {
   }
 }
 
-/** The combined knowledge about all nodes. */
+/** The combined knowledge of all nodes. */
 export class Safety {
   /** The leaders, by term. */
   readonly #leaders = new Map<Term, NodeId>();
-  /** Every entry that there ever was, by index and term: the term before it, and what it holds. */
+  /** Every entry that ever existed, by index and term: the term before it, and its contents. */
   readonly #entries = new Map<string, string>();
-  /** What is committed, by index: the entry's term. */
+  /** The terms of the committed entries, by index. */
   readonly #committed: Term[] = [0];
-  /** What was applied, by index. */
+  /** The state of the application after each applied index. */
   readonly #applied = new Map<Index, string>();
   /** The votes, by term and voter. */
   readonly #votes = new Map<string, NodeId>();
   /** The ends of the logs of the current leaders. */
   readonly #ends = new Map<RaftNode, { readonly term: Term; readonly lastIndex: Index; readonly lastTerm: Term }>();
 
-  /** The greatest index that is committed. */
+  /** The greatest committed index. */
   get committedIndex(): Index {
     return this.#committed.length - 1;
   }
 
-  /** Log Matching: an entry of one index and term is the same everywhere, and so is the one before it. */
+  /** Log Matching: entries with the same index and term are equal on all nodes, and so are the entries before them. */
   appended(lastTerm: Term, entries: readonly LogEntry[]): void {
     let previous = lastTerm;
     for (const { index, term, kind, command } of entries) {
@@ -203,14 +203,14 @@ export class Safety {
     }
   }
 
-  /** Election Safety: a term has one leader. To be called when a node hands out what it does as the leader of a term. */
+  /** Election Safety: a term has at most one leader. Called when the actions of a leader leave its node. */
   led(id: NodeId, term: Term): void {
     const known = this.#leaders.get(term);
     require(known === undefined || known === id, "Election Safety", () => `${id} and ${known} lead in term ${term}`);
     this.#leaders.set(term, id);
   }
 
-  /** To be called after each step of a node. */
+  /** Called after each step of a node. */
   stepped(node: RaftNode): void {
     if (!node.isLeader) {
       this.#ends.delete(node);
@@ -227,7 +227,7 @@ export class Safety {
     this.#ends.set(node, { term, lastIndex: log.lastIndex, lastTerm: log.lastTerm });
   }
 
-  /** Leader Completeness: who is elected has everything that is committed. */
+  /** Leader Completeness: an elected leader has all committed entries. */
   #requireComplete({ id, term, log }: RaftNode): void {
     for (let index = this.committedIndex; index > log.snapshotIndex; index--) {
       const found = log.termAt(index);
@@ -239,7 +239,7 @@ export class Safety {
     }
   }
 
-  /** To be called when it may be relied on that a node's log is committed up to an index. */
+  /** Called when a node's log is known to be committed up to an index. */
   committed({ id, log }: RaftNode, upTo: Index): void {
     for (let index = Math.max(log.snapshotIndex, 1); index <= upTo; index++) {
       const term = log.termAt(index);
@@ -253,7 +253,7 @@ export class Safety {
     }
   }
 
-  /** State Machine Safety: what is applied at an index is the same everywhere. */
+  /** State Machine Safety: all nodes apply the same state at an index. */
   applied(id: NodeId, index: Index, state: string): void {
     const known = this.#applied.get(index);
     require(
@@ -264,7 +264,7 @@ export class Safety {
     this.#applied.set(index, state);
   }
 
-  /** A vote has left a node. */
+  /** Records a vote that has left a node. */
   voted(voter: NodeId, term: Term, candidate: NodeId): void {
     const key = `${voter} in term ${term}`;
     const known = this.#votes.get(key);
@@ -276,7 +276,7 @@ export class Safety {
     this.#votes.set(key, candidate);
   }
 
-  /** A read is answered. */
+  /** Checks the answer to a read. */
   read(index: Index, acknowledged: Index): void {
     require(
       index >= acknowledged,
@@ -285,7 +285,7 @@ export class Safety {
     );
   }
 
-  /** What holds at the end, or does not. */
+  /** Checks a property at the end of a history. */
   require(holds: boolean, property: string, found: () => string): void {
     require(holds, property, found);
   }

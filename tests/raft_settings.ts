@@ -1,15 +1,15 @@
-/** How the nodes of a simulated Raft cluster are configured. */
+/** The configuration of the nodes in a simulated Raft cluster. */
 
 import type { RaftConfig } from "../src/raft/mod.ts";
 import { Random } from "../src/testing/mod.ts";
 
 /**
- * The configuration of a history's nodes.
+ * Chooses the configuration of a history's nodes.
  *
- * @param random The history's generator. Later options have generators of their own, so that histories without them stay as
- * they were.
+ * @param random The history's generator. Later options have their own generators, so that histories without them do not
+ * change.
  * @param seed The history's seed.
- * @param isStormy Whether leaders fall again and again.
+ * @param isStormy Whether leaders fail again and again.
  */
 export function settingsOf(random: Random, seed: number, isStormy: boolean): Partial<RaftConfig> {
   return {
@@ -36,7 +36,7 @@ export function settingsOf(random: Random, seed: number, isStormy: boolean): Par
   };
 }
 
-/** What nodes keep behind snapshots. */
+/** Chooses the entries that nodes keep after snapshots. */
 function trailingOf(random: Random): Partial<RaftConfig> {
   if (random.chance(0.6)) return {};
   return { trailingEntries: random.pick([1, 10, 100]), ...random.chance(0.5) ? { trailingBytes: 40 } : {} };

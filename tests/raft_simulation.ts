@@ -1,10 +1,10 @@
 /**
- * Clusters on simulated disks and a simulated network: messages are lost, doubled, overtaken and cut off, clocks run at
- * different speeds, nodes crash and lose their page cache, disks fail, are lost or come back from a backup, members return
- * with older copies of their logs, members come and go, and clusters meet. Whatever happens, the properties in
- * `raft_safety.ts` must hold; and when it stops happening, the cluster must get on.
+ * Clusters on simulated disks and a simulated network. Messages are lost, duplicated, reordered and blocked by
+ * partitions. Clocks run at different speeds. Nodes crash and lose their page cache. Disks fail, are lost or return
+ * from a backup. Members return with older copies of their logs. Members are added and removed, and clusters meet. In
+ * all these cases, the properties in `raft_safety.ts` must hold. When the faults end, the cluster must make progress.
  *
- * A seed repeats a history. What fails is thrown with the seed and the last things that happened.
+ * A seed repeats a history. A failure is thrown with the seed and the most recent events.
  */
 
 import type { RaftEvent } from "../src/raft/mod.ts";
@@ -26,7 +26,7 @@ function tick(world: RaftWorld): void {
   world.step(machine, { type: "tick" });
 }
 
-/** A client asks whoever it takes for the leader. */
+/** A client sends a request to the node that it believes to be the leader. */
 function ask(world: RaftWorld, event: (id: NodeId) => RaftEvent): void {
   const running = world.running;
   const leaders = running.filter(({ node }) => node!.isLeader);
@@ -39,13 +39,13 @@ function ask(world: RaftWorld, event: (id: NodeId) => RaftEvent): void {
 
 function propose(world: RaftWorld): void {
   if (world.config.forwardProposals !== true) return ask(world, () => world.clients.propose());
-  // Anyone passes it on.
+  // Any node forwards it.
   if (world.running.length > 0) world.step(world.random.pick(world.running), world.clients.propose(), true);
 }
 
 function reconfigure(world: RaftWorld): void {
   if (world.rots) return rot(world);
-  // Those who are left must stay enough without it.
+  // The remaining machines must still be enough without it.
   if ([...world.machines.values()].some(({ isLost }) => isLost)) return;
   const ids = [...world.machines.keys()];
   if (world.config.promoteLearners !== true && world.random.chance(0.3)) return replace(world);
@@ -59,13 +59,13 @@ function reconfigure(world: RaftWorld): void {
   ask(world, () => ({ type: kind === "addServer" ? added(world, id) : kind, id }));
 }
 
-/** A node whose log belongs to no cluster grants no votes, so it is added as a learner first, as the guide says. */
+/** A node whose log belongs to no cluster grants no votes. So it is added as a learner first, as in the guide. */
 function added(world: RaftWorld, id: NodeId): "addServer" | "addLearner" {
   const isOfNone = world.cluster !== undefined && world.machines.get(id)!.log?.identity.cluster === undefined;
   return isOfNone ? "addLearner" : "addServer";
 }
 
-/** A member is replaced by a new machine, or by one that was there before. */
+/** Replaces a member by a new machine, or by one that was there before. */
 function replace(world: RaftWorld): void {
   const ids = [...world.machines.keys()];
   const isNew = world.machines.size < world.founders.length + 3;
@@ -95,12 +95,15 @@ async function play(world: RaftWorld): Promise<void> {
   if (world.failure !== undefined) throw world.failure;
 }
 
-/** A message goes to the node of the same id in another cluster, as if an address had been given to the wrong machine. */
+/**
+ * Delivers a message to the node of the same id in another cluster, as if an address had been given to the wrong
+ * machine.
+ */
 function mislead(from: RaftWorld, to: RaftWorld): void {
   if (!from.random.chance(0.05) || from.letters.length === 0) return;
   const letter = from.random.pick(from.letters);
   const machine = to.machines.get(letter.to);
-  // Until a log belongs to a cluster, its node cannot tell.
+  // Until a log belongs to a cluster, its node cannot detect this.
   if (machine?.node === undefined || machine.log!.identity.cluster === undefined) return;
   if (letter.origin.cluster === undefined) return;
   from.count("misled");
@@ -124,7 +127,7 @@ async function run(worlds: readonly [RaftWorld, RaftWorld?]): Promise<void> {
   }
 }
 
-/** The cluster of a history. In some histories, it meets another one whose nodes have the same ids. */
+/** Makes the cluster of a history. In some histories, it meets another cluster whose nodes have the same ids. */
 function worldsOf(seed: number, counts: Counts): [RaftWorld, RaftWorld?] {
   const id = (digit: string) => `${digit.repeat(8)}-0000-4000-8000-000000000000`;
   const meets = seed % 5 === 0;
@@ -132,7 +135,7 @@ function worldsOf(seed: number, counts: Counts): [RaftWorld, RaftWorld?] {
   return meets ? [world, new RaftWorld(seed + 2 ** 35, counts, id("2"), world)] : [world];
 }
 
-/** A client reads from whoever it takes for the leader, or from anyone if that is allowed. */
+/** A client reads from the node that it believes to be the leader, or from any node if that is allowed. */
 function read(world: RaftWorld): void {
   const { running } = world;
   const leaders = running.filter(({ node }) => node!.isLeader);
@@ -144,8 +147,8 @@ function read(world: RaftWorld): void {
 /**
  * Runs a history.
  *
- * @param seed Which.
- * @param counts What happens in it is added to these.
+ * @param seed The seed.
+ * @param counts The counts of events, which the history increases.
  */
 export async function simulateRaft(seed: number, counts: Counts): Promise<void> {
   try {

@@ -13,7 +13,7 @@ import { WalLogError } from "../src/api/errors.ts";
 import { MemoryLog } from "../src/api/memory_log.ts";
 import type { HardState, Index, LogEntry, RaftLog, Snapshot } from "../src/api/types.ts";
 
-/** Where the traces are, beside the checkout. */
+/** The folder of the traces, next to the checkout. */
 export const TRACES: string = fileURLToPath(new URL("../../shared/reference/raft-traces/", import.meta.url));
 
 type Json = Record<string, unknown>;
@@ -39,7 +39,7 @@ export interface Trace {
   };
 }
 
-/** The names of the traces; none if they are not there. */
+/** The names of the traces; empty if the folder does not exist. */
 export function traceNames(): string[] {
   if (!existsSync(TRACES)) return [];
   return readdirSync(TRACES).filter((name) => name.endsWith(".jsonl.gz")).map((name) => name.slice(0, -9)).sort();
@@ -68,7 +68,7 @@ function camel(text: string): string {
 const ID_FIELDS = new Set(["id", "candidate", "leader", "from", "to", "target", "peers", "config", "members", "seed"]);
 const BYTES_FIELDS = new Set(["command", "data"]);
 
-/** What a trace says, as this library says it. */
+/** Converts a value of a trace to this library's form. */
 function decode(value: unknown, field = ""): unknown {
   if (typeof value === "string") {
     if (field === "type") return lower(value);
@@ -82,7 +82,7 @@ function decode(value: unknown, field = ""): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [camel(key), decode(one, key)]));
 }
 
-/** What this library says, as a trace says it. */
+/** Converts a value of this library to a trace's form. */
 export function encode(value: unknown, field = ""): unknown {
   if (typeof value === "number" || typeof value === "bigint") return String(value);
   if (typeof value === "string") return field === "type" ? upper(value) : value;
@@ -102,7 +102,7 @@ function configOf(config: Json): RaftConfig {
   return { ...rest as unknown as RaftConfig, electionTimeout: [electionTimeoutMin, electionTimeoutMax] };
 }
 
-/** A log that takes note of what is done to it. */
+/** A log that records the calls that change it. */
 export class RecordingLog extends MemoryLog implements RaftLog {
   calls: unknown[][] = [];
   override append(entries: readonly LogEntry[]): void {
@@ -127,7 +127,7 @@ export class RecordingLog extends MemoryLog implements RaftLog {
   }
 }
 
-/** What a node did in a step, as a trace says it. */
+/** The outcome of a step, in a trace's form. */
 export interface Outcome {
   readonly actions?: unknown;
   readonly error?: unknown;
@@ -139,7 +139,7 @@ export interface Outcome {
 export class Replay {
   readonly nodes: Map<string, { node: RaftNode; log: RecordingLog }> = new Map();
 
-  /** Lets happen what happens in a step of a trace. */
+  /** Replays the event of a step. */
   replay({ node: name, event }: TraceStep): Outcome {
     if (event.type === "Start" || event.type === "Restart") {
       const log = event.type === "Start" ? new RecordingLog() : this.nodes.get(name)!.log;
@@ -168,7 +168,7 @@ function errorOf(error: WalLogError): Json {
   throw error;
 }
 
-/** A node's state, as a trace says it. */
+/** A node's state, in a trace's form. */
 export function stateOf(node: RaftNode): Json {
   const { log } = node;
   return {

@@ -33,7 +33,7 @@ import {
   STORY_LINES,
 } from "./raft_machines.ts";
 
-/** Requests that no node can carry out. */
+/** The errors of requests that no node can carry out. */
 const IMPOSSIBLE = /it is (the last member|already the leader|not a voting member)$|it cannot replace itself$/;
 
 /** A cluster on simulated machines, and the network between them. */
@@ -44,32 +44,34 @@ export class RaftWorld {
   readonly config: Partial<RaftConfig>;
   readonly machines = new Map<NodeId, Machine>();
   readonly founders: readonly NodeId[];
-  /** Whether nodes are stepped with `stepAsync`, and with `step` now and then, where that is possible. */
+  /** Whether nodes mostly use `stepAsync`. They then use `step` only now and then, where that is possible. */
   readonly isAsync: boolean;
   /**
-   * Whether leaders fall as soon as they have got something across, before they get it to all: the histories in which
-   * entries of several terms lie about, some on a majority.
+   * Whether leaders fail after each entry that reaches a node, before it reaches all. These histories have entries of
+   * several terms, some of them on a majority.
    */
   readonly isStormy: boolean;
-  /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
+  /**
+   * Whether bytes rot on the disks, one machine at a time. The members then do not change, because repair needs them.
+   */
   readonly rots: boolean;
   /** Whether a machine may lose its disk, or get an old copy of its log. */
   readonly losesDisks: boolean;
-  /** Decides about members that return with older copies of their logs. If there, no disk is lost otherwise. */
+  /** Decides which members return with older copies of their logs. If it exists, no other disk is lost. */
   readonly copies: Random | undefined;
-  /** How likely it is that reads of a log begin to fail. */
+  /** The probability that reads of a log begin to fail. */
   readonly readLoss: number;
-  /** Whether the application's state survives a restart by itself. */
+  /** Whether the application's state is durable by itself. */
   readonly isKept: boolean;
-  /** Whether leaders send before their own flush is done. */
+  /** Whether leaders send before their own flush is complete. */
   readonly sendsAhead: boolean;
-  /** The id of the cluster that the founders' logs belong to; `undefined` if nobody founds one. */
+  /** The id of the cluster in the founders' logs; `undefined` if nobody founds a cluster. */
   readonly cluster: string | undefined;
-  /** How likely it is that what can go wrong does. */
+  /** The probability of each fault. */
   trouble: number;
   readonly story: string[] = [];
   letters: Letter[] = [];
-  /** Which side of the cut each node is on; all on one if the network is whole. */
+  /** The side of the partition that each node is on; the same for all nodes without a partition. */
   sides = new Map<NodeId, number>();
   loss = 0;
   readonly clients = new Clients(this.safety);
@@ -78,7 +80,7 @@ export class RaftWorld {
 
   /**
    * @param seed The seed of everything that happens.
-   * @param counts What happens is added to these.
+   * @param counts The counts of events, which the history increases.
    * @param cluster The id of the cluster.
    * @param like Another cluster whose nodes have the same ids.
    */
@@ -118,7 +120,7 @@ export class RaftWorld {
     this.start(machine);
   }
 
-  /** Starts the process on a machine, over what its disk holds. */
+  /** Starts the process on a machine, with the contents of its disk. */
   start(machine: Machine): void {
     const { id, disk, isNew } = machine;
     machine.announced = undefined;
@@ -127,11 +129,11 @@ export class RaftWorld {
       machine.log.foundCluster(this.cluster);
     }
     const peers = this.founders.filter((peer) => peer !== id);
-    // What a snapshot of a leader's has replaced since, the state does not have.
+    // The state lacks entries that a leader's snapshot has replaced since.
     if (!this.isKept || machine.state.index < machine.log.snapshotIndex) machine.state = stateIn(machine.log);
     const applied = this.isKept ? Math.max(machine.state.index, machine.log.snapshotIndex) : 0;
     const config = { ...this.config, id, applied, ...isNew ? { joining: true } : { peers } };
-    // Reads of a process can fail for a while, as for want of descriptors.
+    // Reads of a process can fail temporarily, for example without free descriptors.
     let left = 0;
     const failsRead = (): boolean => {
       if (left > 0) return --left > 0;
@@ -151,7 +153,7 @@ export class RaftWorld {
     if (machine.node.isDamaged) this.count("damaged");
   }
 
-  /** Ends the process on a machine; with `power`, the page cache goes too. */
+  /** Ends the process on a machine. With `power`, its page cache is lost too. */
   stop(machine: Machine, power: boolean): void {
     machine.log = machine.node = undefined;
     if (power) machine.disk.crash();
@@ -164,7 +166,7 @@ export class RaftWorld {
     return [...this.machines.values()].filter(({ node }) => node !== undefined);
   }
 
-  /** Lets something happen to a node. What it wants done is done when the node hands it out. */
+  /** Steps a node with an event. Its actions are carried out when the step returns them. */
   step(machine: Machine, event: RaftEvent, isOwn = false): void {
     const node = machine.node!;
     const before = node.log.lastIndex;
@@ -183,7 +185,7 @@ export class RaftWorld {
     if (node.role !== role || node.term !== term) this.tell(`${machine.id} is a ${node.role} in term ${node.term}`);
   }
 
-  /** Lets something happen to a node whose actions wait for a flush. */
+  /** Steps a node with `stepAsync`. Its actions wait for a flush. */
   stepLater(machine: Machine, node: RaftNode, event: RaftEvent): void {
     const step = node.stepAsync(event);
     this.safety.stepped(node);
@@ -196,7 +198,7 @@ export class RaftWorld {
 
   failure: unknown;
 
-  /** What goes wrong in a callback is thrown by the history. */
+  /** Runs a callback. The history throws its error. */
   attempt(action: () => void): void {
     try {
       action();
@@ -206,7 +208,7 @@ export class RaftWorld {
   }
 
   refused(machine: Machine, node: RaftNode, error: unknown, event: RaftEvent): void {
-    // What a process that is gone had under way is gone with it.
+    // The actions of an ended process are lost.
     if (machine.node !== node) return;
     if (!(error instanceof WalLogError)) throw error;
     if (event.type === "propose" && error.code !== "POISONED") this.clients.refused(event.id!);
@@ -214,23 +216,23 @@ export class RaftWorld {
       return this.count(error.code);
     }
     if (error.code === "INVALID_ARGUMENT" && IMPOSSIBLE.test(error.message)) return;
-    // A disk that failed: the process ends, and so does the machine if that is what the fault was.
+    // The disk failed: the process ends. The machine ends too if the fault was a power cut.
     if (error.code !== "POISONED" || !isDiskFailure(error.cause)) throw error;
     this.tell(`${machine.id}: ${error.message}`);
     this.count("disk-failed");
     this.stop(machine, !machine.disk.hasPower);
   }
 
-  /** Does what a node wants done. Only now is it bound by what it took itself for when it stepped. */
+  /** Carries out a node's actions. Only now do the role and the commit index of its step count as claimed. */
   release(machine: Machine, node: RaftNode, actions: readonly Action[], { leads, commitIndex }: Claims): void {
     if (machine.node !== node) return;
     if (leads !== undefined) this.safety.led(node.id, leads);
     if (!node.isDamaged) this.safety.committed(node, Math.min(commitIndex, node.lastApplied));
     for (const action of actions) {
-      // A snapshot of its own can have ended the process.
+      // A snapshot of the node itself can have ended the process.
       if (machine.node === node) this.carryOut(machine, node, action);
     }
-    // The worst moment for a machine to forget is when it has just promised something.
+    // It is hardest for a machine to lose its memory just after a promise.
     if (machine.node === node && actions.some(isPromise) && this.random.chance(0.03 * this.trouble)) {
       this.count("promised-and-cut");
       this.stop(machine, true);
@@ -255,14 +257,14 @@ export class RaftWorld {
       case "snapshot":
         if (this.random.chance(0.6) && machine.state.index > 0) {
           this.count("snapshot");
-          // Of the last command applied, behind which there may be configurations.
+          // The term of the last applied command. Configurations may follow it.
           const index = machine.state.index;
           return this.step(machine, { type: "snapshot", index, data: encode(JSON.stringify(machine.state)) });
         }
         return;
       case "moreToApply":
         this.count("moreToApply");
-        // Without trouble, it applies all that it can: there can be hundreds of entries.
+        // Without faults, it applies all that it can: there can be hundreds of entries.
         if (this.trouble > 0 && this.random.chance(0.5)) return;
         return this.step(machine, { type: "applyMore" });
       case "restoreSnapshot":
@@ -277,7 +279,7 @@ export class RaftWorld {
         this.clients.told(action);
         return this.count(node.isLeader ? action.type : `${action.type}-forwarded`);
       case "memberLost":
-        // Damage that takes all segments along makes another log of it, too.
+        // Damage that removes all segments also makes it a different log.
         this.safety.require(
           this.rots || this.machines.get(action.id)!.isLost,
           "Members keep their logs",
@@ -296,7 +298,7 @@ export class RaftWorld {
     }
   }
 
-  /** A client asks a machine to read. */
+  /** A client requests a read from a machine. */
   read(machine: Machine): Read {
     const read: Read = { acknowledged: this.acknowledged, answer: undefined };
     this.step(machine, { type: "readIndex", id: this.reads.push(read) - 1 });
@@ -320,7 +322,7 @@ export class RaftWorld {
 
   send(letter: Letter): void {
     const { message } = letter;
-    // Whoever has lost its disk may vote a second time: that must not count.
+    // A node that has lost its disk may vote a second time. That vote must not count.
     const { isLost } = this.machines.get(letter.from)!;
     if (message.type === "requestVoteReply" && message.voteGranted && !isLost) {
       this.safety.voted(letter.from, message.term, letter.to);
@@ -334,7 +336,7 @@ export class RaftWorld {
     if (this.letters.length > LETTERS_MAX) this.letters.shift();
   }
 
-  /** Delivers a message: any of the oldest few, so that one may overtake another. */
+  /** Delivers one of the oldest messages, so that messages can overtake each other. */
   deliver(): void {
     if (this.letters.length === 0) return;
     const at = this.random.below(Math.min(this.letters.length, this.random.pick([1, 1, 4, LETTERS_MAX])));
