@@ -34,7 +34,8 @@ import {
 } from "./raft_machines.ts";
 
 /** The errors of requests that no node can carry out. */
-const IMPOSSIBLE = /it is (the last member|already the leader|not a voting member)$|it cannot replace itself$/;
+const IMPOSSIBLE =
+  /it is (the last member|already the leader|not a voting member)$|it cannot replace itself$|it has lost its log$/;
 
 /** A cluster on simulated machines, and the network between them. */
 export class RaftWorld {

@@ -5,12 +5,13 @@
  *
  * The configuration has the incarnation of each member's log, so that a new leader knows it too. The leader records it
  * when it first hears from the member. The leader detects an older copy with the same incarnation by a comparison with
- * the member's acknowledgements.
+ * the member's acknowledgements; see `behind.ts`.
  *
  * @module
  */
 
 import type { Index, NodeId } from "../api/types.ts";
+import { LOST } from "./behind.ts";
 import { LOST } from "./behind.ts";
 import { encodeMembership } from "./membership.ts";
 import { type AppendEntriesReply, type Message, senderOf } from "./messages.ts";
@@ -20,9 +21,6 @@ import { refuse } from "./refusals.ts";
 import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { MemberLostAction } from "./actions.ts";
-
-/** Replaces the incarnation of a member that must be removed: none of its logs can be trusted. */
-export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**
  * Whether to process a message. If not, the application is informed, once for each reason.

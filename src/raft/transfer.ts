@@ -28,8 +28,12 @@ export function transferLeadership(s: RaftState, target: NodeId): void {
 function requireTransferable(s: RaftState, target: NodeId): void {
   const attempt = `transfer leadership to node ${target}`;
   requireLeader(s, attempt);
-  if (target !== s.id && s.members.includes(target)) return;
-  const found = target === s.id ? "it is already the leader" : "it is not a voting member";
+  if (target !== s.id && s.members.includes(target) && !isBehind(s, target)) return;
+  const found = target === s.id
+    ? "it is already the leader"
+    : isBehind(s, target)
+    ? "it has lost its log"
+    : "it is not a voting member";
   throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ${found}`);
 }
 
