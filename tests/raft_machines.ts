@@ -41,11 +41,7 @@ export interface Machine {
   /** The files of its last backup; `undefined` if there is none. */
   backup: ReadonlyMap<string, Uint8Array> | undefined;
   /** A copy of its log's files, with the last index and the members at that time; `undefined` if there is none. */
-  copy: {
-    readonly files: ReadonlyMap<string, Uint8Array>;
-    readonly lastIndex: Index;
-    readonly members: readonly NodeId[];
-  } | undefined;
+  copy: { readonly files: ReadonlyMap<string, Uint8Array>; readonly lastIndex: Index } | undefined;
   /** The leader and role that its process last reported. */
   announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;
   /** The application: a digest of all applied entries, and the last applied index. */

@@ -78,9 +78,10 @@ export interface Cut {
 export interface DiskResult {
   readonly cuts: readonly Cut[];
   readonly counts: Judge["counts"];
+  readonly archiveCounts: Judge["archiveCounts"];
   /** The violation found; `undefined` if there is none. */
   readonly problem: string | undefined;
-  /** The files of the log with the violation. */
+  /** The files of the log, and the objects of its archive, as they were judged last. */
   readonly files: Files;
   readonly store: Files;
 }
