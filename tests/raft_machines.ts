@@ -40,7 +40,7 @@ export interface Machine {
   isLost: boolean;
   /** The files of its last backup; `undefined` if there is none. */
   backup: ReadonlyMap<string, Uint8Array> | undefined;
-  /** A copy of its log's files, with the last index and the members at that time; `undefined` if there is none. */
+  /** A copy of its log's files, with the last index at that time; `undefined` if there is none. */
   copy: { readonly files: ReadonlyMap<string, Uint8Array>; readonly lastIndex: Index } | undefined;
   /** The leader and role that its process last reported. */
   announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;

@@ -35,7 +35,7 @@ import {
 
 /** The errors of requests that no node can carry out. */
 const IMPOSSIBLE =
-  /it is (the last member|already the leader|not a voting member)$|it cannot replace itself$|it has lost its log$/;
+  /it (is (the last member|already the leader|not a voting member)|cannot replace itself|has lost its log)$/;
 
 /** A cluster on simulated machines, and the network between them. */
 export class RaftWorld {
@@ -52,9 +52,7 @@ export class RaftWorld {
    * several terms, some of them on a majority.
    */
   readonly isStormy: boolean;
-  /**
-   * Whether bytes rot on the disks, one machine at a time. The members then do not change, because repair needs them.
-   */
+  /** Whether bytes rot on the disks, one machine at a time. The members then stay, because repair needs them. */
   readonly rots: boolean;
   /** Whether a machine may lose its disk, or get an old copy of its log. */
   readonly losesDisks: boolean;
@@ -344,9 +342,10 @@ export class RaftWorld {
     const letter = this.letters[at]!;
     if (this.random.chance(0.05)) this.count("doubled");
     else this.letters.splice(at, 1);
-    const machine = this.machines.get(letter.to);
-    if (machine?.node === undefined || this.sides.get(letter.from) !== this.sides.get(letter.to)) return;
+    const { from, to, message, origin } = letter;
+    const machine = this.machines.get(to);
+    if (machine?.node === undefined || this.sides.get(from) !== this.sides.get(to)) return;
     this.count("delivered");
-    this.step(machine, { type: "message", message: letter.message, origin: letter.origin });
+    this.step(machine, { type: "message", message, origin });
   }
 }

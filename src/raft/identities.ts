@@ -12,7 +12,6 @@
 
 import type { Index, NodeId } from "../api/types.ts";
 import { LOST } from "./behind.ts";
-import { LOST } from "./behind.ts";
 import { encodeMembership } from "./membership.ts";
 import { type AppendEntriesReply, type Message, senderOf } from "./messages.ts";
 import { type Origin, originOf, otherCluster } from "./origin.ts";

@@ -1,4 +1,4 @@
-/** Mutants of restoring and verifying an archive, of its stores and its commands. */
+/** Mutants of restoring and verifying an archive, and of its commands. */
 
 import type { Mutant } from "./mutant.ts";
 
@@ -8,12 +8,11 @@ const CUT = "src/archive/cut.ts";
 const RESTORE = "src/archive/restore.ts";
 const STAGING = "src/archive/staging.ts";
 const FETCH = "src/archive/fetch_object.ts";
-const FOLDER = "src/archive/folder_store.ts";
 const FRAMES = "src/archive/frames.ts";
 const CLI = "src/cli/archive.ts";
 const VERIFY = "src/archive/verify_archive.ts";
 
-/** Mutants of restoring and verifying an archive, of its stores and its commands. */
+/** Mutants of restoring and verifying an archive, and of its commands. */
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "a generation has all pieces of the one before it",
@@ -74,12 +73,6 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     file: FETCH,
     edits: [["    if (found === checksum) return;", "    if (found !== undefined) return;"]],
     dies: "archive_restore_test",
-  },
-  {
-    name: "a folder replaces an object that exists",
-    file: FOLDER,
-    edits: [["inFolder(path, () => link(temporary, path))", "inFolder(path, () => rename(temporary, path))"]],
-    dies: "object_store_test",
   },
   {
     name: "a clearing snapshot drops nothing",
@@ -259,48 +252,6 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_folder_test",
   },
   {
-    name: "unfinished files of killed programs stay",
-    file: FOLDER,
-    edits: [["    if (!this.#isClean) await removeLeftovers(folder);\n", ""]],
-    dies: "archive_folder_test",
-  },
-  {
-    name: "an object in a folder is not flushed",
-    file: FOLDER,
-    edits: [["      await file.sync();\n", ""]],
-    dies: "archive_folder_test",
-  },
-  {
-    name: "the name of an object in a folder is not flushed",
-    file: FOLDER,
-    edits: [["      await flushFolder(folder);\n      if (folder", "      if (folder"]],
-    dies: "archive_folder_test",
-  },
-  {
-    name: "the name of a store's new folder is not flushed",
-    file: FOLDER,
-    edits: [["await flushMade(this.name, this.#made);", "void flushMade;"]],
-    dies: "archive_folder_test",
-  },
-  {
-    name: "the folders above a store's new folder are not flushed",
-    file: FOLDER,
-    edits: [["folder = store; folder.length >= made.length;", "folder = store; folder === store && made.length > 0;"]],
-    dies: "archive_folder_test",
-  },
-  {
-    name: "files that another program is writing are removed",
-    file: FOLDER,
-    edits: [[".mtimeMs < Date.now() - LEFTOVER_MS)", ".mtimeMs < Date.now() + LEFTOVER_MS)"]],
-    dies: "archive_folder_test",
-  },
-  {
-    name: "the folder of a URL loses the part after #",
-    file: FOLDER,
-    edits: [['folder.hash + folder.search !== ""', 'folder.hash + folder.search === "#"']],
-    dies: "archive_folder_test",
-  },
-  {
     name: "the pieces of a step that has not ended count",
     file: HISTORY,
     edits: [['unended === "included" ? all : endedPieces(all)', "unended !== undefined ? all : endedPieces(all)"]],
@@ -319,22 +270,10 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_cli_test",
   },
   {
-    name: "a folder that another program removes fails a write",
-    file: FOLDER,
-    edits: [['if (errorCode(error) !== "ENOENT" || attempt ===', "if (attempt > 0 || attempt ==="]],
-    dies: "archive_folder_test",
-  },
-  {
     name: "a missing IDENTITY goes unnoticed",
     file: VERIFY,
     edits: [["if (segments.length > 0 && identities.length === 0)", "if (segments.length < 0)"]],
     dies: "archive_verify_test",
-  },
-  {
-    name: "empty folders of a store stay",
-    file: FOLDER,
-    edits: [["at = dirname(at)) await rmdir(at);", "at = dirname(at)) void rmdir;"]],
-    dies: "archive_folder_test",
   },
   {
     name: "a restore completes the files of another log",

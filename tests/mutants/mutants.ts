@@ -20,6 +20,7 @@ import { EXAMPLE_MUTANTS } from "./example_mutants.ts";
 import { FAIL_STOP_MUTANTS } from "./fail_stop_mutants.ts";
 import { FLUSH_MUTANTS } from "./flush_mutants.ts";
 import { FOLDER_MUTANTS } from "./folder_mutants.ts";
+import { FOLDER_STORE_MUTANTS } from "./folder_store_mutants.ts";
 import { FOLLOW_MUTANTS } from "./follow_mutants.ts";
 import { FULL_DISK_MUTANTS } from "./full_disk_mutants.ts";
 import { GAP_MUTANTS } from "./gap_mutants.ts";
@@ -78,6 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SNAPSHOT_MUTANTS,
   ...CODEC_MUTANTS,
   ...FOLDER_MUTANTS,
+  ...FOLDER_STORE_MUTANTS,
   ...WRITER_MUTANTS,
   ...CLI_MUTANTS,
   ...CLI_TAR_MUTANTS,
