@@ -34,8 +34,7 @@ import {
 } from "./raft_machines.ts";
 
 /** The errors of requests that no node can carry out. */
-const IMPOSSIBLE =
-  /it (is (the last member|already the leader|not a voting member)|cannot replace itself|has lost its log)$/;
+const IMPOSSIBLE = /(the last member|already the leader|not a voting member|cannot replace itself|has lost its log)$/;
 
 /** A cluster on simulated machines, and the network between them. */
 export class RaftWorld {
