@@ -116,9 +116,19 @@ describe("the objects that an archive must keep", () => {
     assert.deepEqual(floorOf(keys, { generations: 1 }), [2, 4, 30, 3]);
     assert.deepEqual(floorOf(keys, { generations: 2 }), [1, 3, 20, 2]);
     assert.deepEqual(floorOf(keys, { generations: 3 }), [1, 1, 20, 0]);
-    assert.deepEqual(floorOf(keys, { generations: 4 }), [1, 1, 20, 0]);
+    assert.deepEqual(floorOf(keys, { generations: 4 }), [0, 0, 0, 0]);
     assert.deepEqual(floorOf(keys, { generations: 1, since: 3 }), [1, 3, 20, 2]);
     assert.deepEqual(floorOf(keys, { generations: 2, since: 9 }), [1, 3, 20, 2]);
+  });
+
+  it("include a segment of a kept generation that a later generation has replaced", () => {
+    const keys = [
+      ...[base(1), piece(3, { baseLsn: 300, first: 1 })],
+      ...[base(2, { parent: 1, number: 3, salt: 3n, end: 100 }), piece(5, { generation: 2, baseLsn: 300, first: 1 })],
+      ...[base(3, { parent: 2, number: 5, salt: 5n, end: 100 }), piece(6, { generation: 3, baseLsn: 400, first: 11 })],
+    ];
+    assert.deepEqual(floorOf(keys, { generations: 2 }), [2, 5, 0, 0]);
+    assert.deepEqual(floorOf(keys, { generations: 3 }), [1, 3, 0, 0]);
   });
 
   it("include an older history if the newest one began later, or if it has later times", () => {

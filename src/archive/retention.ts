@@ -18,7 +18,7 @@ export interface Retained {
   readonly since: number | undefined;
 }
 
-/** A history that no other one continues. */
+/** A history. */
 interface Line {
   readonly history: History;
   /** Its generations. */
@@ -32,6 +32,9 @@ interface Line {
 /** The objects that a line needs: those that are not below these limits. */
 type Needed = Omit<Floor, "time">;
 
+/** The limits that no object is below. */
+const EVERYTHING: Needed = { generation: 0, segment: 0, snapshot: 0 };
+
 /**
  * The highest floor that keeps all wanted states of an archive, and always its newest one.
  *
@@ -42,7 +45,7 @@ type Needed = Omit<Floor, "time">;
 export function floorFor(survey: Survey, { generations, since }: Retained): Floor {
   const lines = linesOf(survey);
   const needed = [
-    ...generations === undefined ? [] : neededByGenerations(survey, lines, generations),
+    ...generations === undefined ? [] : neededByGenerations(survey, generations),
     ...since === undefined ? [] : neededSince(lines, since),
   ];
   const limits = {
@@ -61,35 +64,42 @@ function completeOf({ generations }: Survey): number[] {
   return [...generations].filter(([, { isComplete }]) => isComplete).map(([number]) => number).sort((a, b) => b - a);
 }
 
-/** The histories, the newest one first. A log has several if archivers have restarted. */
+/** The histories that no other one continues, the newest one first. A log has several if archivers have restarted. */
 function linesOf(survey: Survey): Line[] {
   const lines: Line[] = [];
   for (const generation of completeOf(survey)) {
     if (lines.some((line) => line.generations.has(generation))) continue;
-    const history = historyOf(survey, generation);
-    const { segments } = history;
-    if (segments.length === 0) continue;
-    const generations = new Set<number>();
-    for (let at: number | undefined = generation; at !== undefined && !generations.has(at);) {
-      generations.add(at);
-      at = survey.generations.get(at)?.base?.parent;
-    }
-    const positions = new Map(segments.map(({ id }, i) => [id.number, i]));
-    lines.push({ history, generations, pieces: segments.flatMap(({ chain }) => chain), positions });
+    const line = lineOf(survey, generation);
+    if (line !== undefined) lines.push(line);
   }
   return lines;
 }
 
-/** The objects for the states since the newest of a number of generations began. */
-function neededByGenerations(survey: Survey, lines: readonly Line[], count: number): Needed[] {
+/** The history of a generation; `undefined` if it has no segments. */
+function lineOf(survey: Survey, generation: number): Line | undefined {
+  const history = historyOf(survey, generation);
+  const { segments } = history;
+  if (segments.length === 0) return undefined;
+  const generations = new Set<number>();
+  for (let at: number | undefined = generation; at !== undefined && !generations.has(at);) {
+    generations.add(at);
+    at = survey.generations.get(at)?.base?.parent;
+  }
+  const positions = new Map(segments.map(({ id }, i) => [id.number, i]));
+  return { history, generations, pieces: segments.flatMap(({ chain }) => chain), positions };
+}
+
+/**
+ * The objects for the states since the newest of a number of generations began. Each of them has a history of its own: a
+ * later generation can replace the last segment of an earlier one.
+ */
+function neededByGenerations(survey: Survey, count: number): Needed[] {
   const complete = completeOf(survey);
-  const oldest = complete[count - 1];
-  if (oldest === undefined) return lines.map(neededForAll);
-  return lines.flatMap((line) => {
-    const kept = [...line.generations].filter((generation) => generation >= oldest && complete.includes(generation));
-    if (kept.length === 0) return [];
-    const first = Math.min(...kept);
-    const from = line.pieces.findIndex(({ generation }) => generation >= first);
+  if (complete.length < count) return [EVERYTHING];
+  return complete.slice(0, count).flatMap((generation) => {
+    const line = lineOf(survey, generation);
+    if (line === undefined) return [];
+    const from = line.pieces.findIndex((piece) => piece.generation >= generation);
     return [neededFrom(line, from) ?? neededForAll(line)];
   });
 }

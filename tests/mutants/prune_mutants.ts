@@ -169,11 +169,20 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
     dies: "archive_retention_test",
   },
   {
+    name: "a segment of a kept generation that a later one has replaced is pruned",
+    file: RETENTION,
+    edits: [[
+      "const line = lineOf(survey, generation);\n    if (line === undefined) return [];",
+      "const line = lineOf(survey, complete[0]!)!;",
+    ]],
+    dies: "archive_retention_test",
+  },
+  {
     name: "a kept generation lacks its first state",
     file: RETENTION,
     edits: [[
-      "findIndex(({ generation }) => generation >= first);",
-      "findIndex(({ generation }) => generation > first);",
+      "findIndex((piece) => piece.generation >= generation);",
+      "findIndex((piece) => piece.generation > generation);",
     ]],
     dies: "archive_retention_test",
   },
