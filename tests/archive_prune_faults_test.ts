@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { prune } from "../src/archive/mod.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { WalLogError } from "../mod.ts";
-import { at, type PrunedArchive, withRounds } from "./pruned_archive.ts";
+import { at, PrunedArchive, withRounds } from "./pruned_archive.ts";
 
 const OPTIONS = { keepSince: at(3500) };
 
@@ -149,6 +149,35 @@ describe("pruning an archive", () => {
       await archived.newArchiver().begin();
     };
     await assert.rejects(prune(store, OPTIONS), { code: "CHANGING" });
+  });
+
+  it("does not make a snapshot look lost that is deleted while objects are listed", async () => {
+    const archived = new PrunedArchive();
+    for (const time of [1000, 2000, 3000, 4000]) {
+      archived.time = time;
+      archived.append(5);
+      await archived.archive();
+      archived.log.compact(archived.log.lastIndex - 2, { data: new Uint8Array(3) });
+      await archived.archive();
+    }
+    const { store } = archived;
+    const before = new Map(store.objects);
+    // All of it is in one segment, so that only snapshots are deleted.
+    const segments = store.keys("/segments/").length;
+    assert((await prune(store, { keepSince: at(1e9) })).objects > 0);
+    assert.equal(store.keys("/segments/").length, segments);
+    const after = new Map(store.objects);
+    let lists = 0;
+    store.onList = (prefix) => {
+      if (prefix !== "generations/") return;
+      // The second list began before the floor was written, and ended after the snapshots were deleted.
+      lists++;
+      store.isHidden = (key) => lists === 2 && key.includes("/floors/");
+      store.objects.clear();
+      for (const [key, bytes] of lists === 1 ? before : after) store.objects.set(key, bytes);
+    };
+    assert.deepEqual((await verifyArchive(store)).damage, []);
+    assert(lists >= 3);
   });
 
   it("makes a restore under way begin again", async () => {

@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { WalLogError } from "../mod.ts";
-import { MemoryStore, type ObjectBody, type ObjectRange, type RestoreOptions } from "../src/archive/mod.ts";
+import {
+  MemoryStore,
+  type ObjectBody,
+  type ObjectRange,
+  type RequestOptions,
+  type RestoreOptions,
+} from "../src/archive/mod.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { fingerprint } from "./simulated_log.ts";
 
@@ -22,6 +28,8 @@ const ROUND_LEFT = 10;
 /** A store that fails to write or delete some objects, and calls back before it reads. */
 export class WatchedStore extends MemoryStore {
   fails: (key: string) => boolean = () => false;
+  onList: (prefix: string) => void = () => {};
+  isHidden: (key: string) => boolean = () => false;
   onGet: (key: string) => Promise<void> = () => Promise.resolve();
 
   override async put(key: string, body: ObjectBody): Promise<void> {
@@ -32,6 +40,11 @@ export class WatchedStore extends MemoryStore {
   override async delete(key: string): Promise<void> {
     this.#check(key);
     await super.delete(key);
+  }
+
+  override async *list(prefix: string, options?: RequestOptions) {
+    this.onList(prefix);
+    for await (const found of super.list(prefix, options)) if (!this.isHidden(found.key)) yield found;
   }
 
   override async get(key: string, range?: ObjectRange) {

@@ -126,8 +126,8 @@ export async function surveyInUse(store: ObjectStore, options?: RequestOptions):
   let before = await surveyStore(store, options);
   for (let attempt = 1; attempt < CALM_ATTEMPTS_MAX; attempt++) {
     const survey = await surveyStore(store, options);
-    const keys = new Set(pieceKeys(survey));
-    const old = pieceKeys(before);
+    const keys = new Set(keysOf(survey));
+    const old = keysOf(before);
     // A list may show a new piece, and not the one before it. So a loss counts only if nothing is new.
     const isCertain = keys.size === old.length || historyOf(survey).lostTail === undefined;
     if (isCertain && old.every((key) => keys.has(key))) return survey;
@@ -139,7 +139,10 @@ export async function surveyInUse(store: ObjectStore, options?: RequestOptions):
   );
 }
 
-/** The keys of all pieces. */
-function pieceKeys({ generations }: Survey): string[] {
-  return [...generations.values()].flatMap(({ pieces }) => pieces.map(({ key }) => key));
+/** The keys of all objects. For a base, the number of its generation. */
+function keysOf({ generations }: Survey): string[] {
+  return [...generations].flatMap(([generation, { hasBase, pieces, snapshots, identities }]) => [
+    ...(hasBase ? [String(generation)] : []),
+    ...[...pieces, ...snapshots, ...identities].map(({ key }) => key),
+  ]);
 }

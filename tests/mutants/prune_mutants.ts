@@ -211,6 +211,15 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
     dies: "archive_prune_test",
   },
   {
+    name: "a snapshot that is deleted while objects are listed is reported as missing",
+    file: "src/archive/survey.ts",
+    edits: [["...[...pieces, ...snapshots, ...identities].map", "...[...pieces].map"], [
+      "[generation, { hasBase, pieces, snapshots, identities }]",
+      "[generation, { hasBase, pieces }]",
+    ]],
+    dies: "archive_prune_faults_test",
+  },
+  {
     name: "objects below the floor are read",
     file: "src/archive/survey.ts",
     edits: [["    if (isBelow(key, floor)) continue;\n", ""]],
