@@ -1,4 +1,4 @@
-/** A leader sends entries and heartbeats before its own flush is done, and counts itself when it is. */
+/** A leader sends entries and heartbeats before its own flush is complete, and counts itself after the flush. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -7,7 +7,7 @@ import type { Index } from "../src/api/types.ts";
 import { type Action, type AppendEntries, type Message, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
 import { propose, refuses, TICK } from "./raft_nodes.ts";
 
-/** A log whose flushes end when the test says so. */
+/** A log whose flushes end when the test releases them. */
 class SlowLog extends MemoryLog {
   readonly flushes: { readonly end: () => void; readonly fail: (error: unknown) => void }[] = [];
   isSlow = false;
@@ -18,14 +18,14 @@ class SlowLog extends MemoryLog {
   }
 }
 
-/** A node and what it has sent ahead. */
+/** A node and its messages that it sent ahead. */
 class Subject {
   readonly log = new SlowLog();
   readonly ahead: { readonly to: bigint; readonly message: AppendEntries }[] = [];
   readonly node: RaftNode;
-  /** What steps have handed out, in order. */
+  /** The actions that steps have returned, in order. */
   readonly done: Action[] = [];
-  /** What sending throws. */
+  /** The error that sending throws. */
   breaks: Error | undefined;
 
   constructor(config: Partial<RaftConfig> = {}) {
@@ -40,7 +40,7 @@ class Subject {
     }, this.log);
   }
 
-  /** Makes it the leader of a cluster of three, with slow flushes from then on. */
+  /** Makes the node the leader of a cluster of three. From then on, flushes are slow. */
   async elect(): Promise<this> {
     const granted = { voteGranted: true, from: 2n } as const;
     while (!this.node.isLeader) {
@@ -54,7 +54,7 @@ class Subject {
     return this;
   }
 
-  /** Steps, and lets everything happen that does not wait for a flush. */
+  /** Steps the node, and runs everything that does not wait for a flush. */
   async step(event: Parameters<RaftNode["step"]>[0]): Promise<void> {
     this.node.stepAsync(event).then((actions) => this.done.push(...actions), () => {});
     await turn();
@@ -64,7 +64,7 @@ class Subject {
     return this.step({ type: "message", message });
   }
 
-  /** A follower says that it has everything up to an index. */
+  /** Delivers a follower's acknowledgement of all entries up to an index. */
   acknowledge(from: bigint, matchIndex: Index): Promise<void> {
     const { term } = this.node;
     return this.receive({
@@ -83,7 +83,7 @@ class Subject {
     await turn();
   }
 
-  /** The entries sent ahead to a node, each message as the indexes in it; an empty one is a heartbeat. */
+  /** The entries sent ahead to a node: the indexes in each message. An empty message is a heartbeat. */
   sentTo(id: bigint): Index[][] {
     return this.ahead.filter(({ to }) => to === id).map(({ message }) => message.entries.map(({ index }) => index));
   }
@@ -126,7 +126,7 @@ describe("a leader with sendAhead", () => {
     assert.deepEqual(subject.applied, [1]);
   });
 
-  it("applies in order what others and its own flush have committed meanwhile", async () => {
+  it("applies entries in order that others and its own flush have committed", async () => {
     const subject = await new Subject().elect();
     void subject.node.stepAsync(propose("a"));
     await subject.step(propose("b"));
@@ -181,7 +181,7 @@ describe("a leader with sendAhead", () => {
     assert.deepEqual(subject.sentTo(2n).at(-1), [3, 4]);
   });
 
-  it("sends heartbeats during a flush, behind the entries that wait for the next flush", async () => {
+  it("sends heartbeats during a flush, after the entries that wait for the next one", async () => {
     const subject = await new Subject({ maxBatchBytes: 1000 }).elect();
     await subject.step(propose("a"));
     await subject.step(propose("b"));
@@ -206,7 +206,7 @@ describe("a leader with sendAhead", () => {
     assert.deepEqual([subject.ahead, subject.done], [[], []]);
   });
 
-  it("goes on leading during a slow flush if it is the only member", async () => {
+  it("stays the leader during a slow flush if it is the only member", async () => {
     const subject = new Subject({ peers: [], electionTimeout: [10, 20] });
     while (!subject.node.isLeader) await subject.step(TICK);
     subject.log.isSlow = true;
@@ -228,7 +228,7 @@ describe("a leader with sendAhead", () => {
       const place = { leader: 2n, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0 };
       await subject.receive({ type: "appendEntries", term: term + 1, ...place, entries: [entry] });
       assert.deepEqual([subject.node.isLeader, subject.log.lastIndex], [false, 1]);
-      // It leads again before that is flushed, and its log is as long as before.
+      // It becomes the leader again before that is flushed, and its log has the same length as before.
       const granted = { voteGranted: true, from: 3n } as const;
       while (!subject.node.isLeader) {
         await subject.step(TICK);

@@ -14,7 +14,7 @@ import { appendEach } from "./history.ts";
 const entry = (index: Index, term: Term = 1, bytes = 36): LogEntry => (
   { term, index, kind: "normal", command: new Uint8Array(bytes) }
 );
-/** A log of entries of term 1, each of which counts as 100 bytes. */
+/** A log of entries of term 1. Each counts as 100 bytes. */
 function logOf<L extends RaftLog>(log: L, entries: number): L {
   log.append(Array.from({ length: entries }, (_, i) => entry(i + 1)));
   log.setHardState({ term: 1, votedFor: null });

@@ -1,4 +1,4 @@
-/** Bounds of the bytes and messages that wait at either end of a connection. */
+/** Limits on the bytes and messages that wait at either end of a connection. */
 
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
@@ -8,7 +8,7 @@ import { clusterDigest, encodeHello, HELLO_BYTES } from "../src/raft/transport/f
 import { close, CLUSTER, HOUR_MS, large, LOOPBACK, Probe, RawConnection, until, vote } from "./transports.ts";
 
 describe("a TCP transport", () => {
-  // With a ping before long, which finds that the socket has enough; or so late that messages must find out.
+  // Either a ping soon detects that the socket is full, or pings are so late that messages must detect it.
   for (const timeout of [300, HOUR_MS]) {
     const end = timeout < HOUR_MS ? ", and gives the connection up" : "";
     it(`keeps no more than its bound for a peer that reads nothing${end}`, async () => {
@@ -33,7 +33,7 @@ describe("a TCP transport", () => {
       for (let sent = 0; sent < 400; sent++) {
         one.transport.send(2n, message);
         most = Math.max(most, one.transport.stats().get(2n)!.queuedBytes);
-        // Often enough for a socket that takes anything to be given all of it.
+        // Often enough to give everything to a socket that accepts it.
         if (sent % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }
       assert.ok(most <= 1_000_000 && most > 900_000, `${most} bytes waited`);
@@ -61,7 +61,7 @@ describe("a TCP transport", () => {
     for (let term = 1; term <= 1000; term++) one.transport.send(2n, vote(term));
     for (let expected = 256; expected <= 1000; expected = Math.min(expected + 100, 1000)) {
       await until(() => two.received.length === expected, `${expected} messages`);
-      // Whoever would read more would have done so by now: the rest arrived long ago.
+      // A reader without the limit would have read more by now: the rest arrived long ago.
       await new Promise((resolve) => setTimeout(resolve, 5));
       assert.equal(two.received.length, expected);
       if (expected === 1000) break;
@@ -80,7 +80,7 @@ describe("a TCP transport", () => {
     const many: Message = {
       ...{ type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0 },
     };
-    // 16 MiB are allowed, and the one with which they are reached.
+    // The limit is 16 MiB, and the message that reaches it is accepted.
     for (const [message, most] of [[large(5_000_000), 4], [many, 2]] as const) {
       const finish: (() => void)[] = [];
       const two = await new Probe(2n).start(() => new Promise<void>((resolve) => finish.push(resolve)));
@@ -91,7 +91,7 @@ describe("a TCP transport", () => {
       for (let sent = 0; sent < 10; sent++) one.transport.send(2n, message);
       for (let expected = most; expected <= 10; expected++) {
         await until(() => two.received.length === expected, `${expected} messages`);
-        // Whoever would read more would have done so by now.
+        // A reader without the limit would have read more by now.
         await new Promise((resolve) => setTimeout(resolve, 50));
         assert.equal(two.received.length, expected);
         finish.shift()!();
@@ -126,7 +126,7 @@ describe("a TCP transport", () => {
     for (let term = 1; term <= 256; term++) one.transport.send(2n, vote(term));
     await until(() => two.received.length === 256, "as many as may be unfinished");
     const message = large(100_000);
-    // The operating system takes some megabytes; whoever would read ahead takes all there is.
+    // The operating system buffers some megabytes. A reader without the limit would read everything.
     for (let sent = 0; sent < 2000 && one.isConnectedTo(2n); sent++) {
       one.transport.send(2n, message);
       await new Promise((resolve) => setTimeout(resolve, 1));

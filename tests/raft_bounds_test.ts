@@ -30,7 +30,7 @@ function measured(config: Partial<RaftConfig>): { cluster: Cluster; largest: Map
   return { cluster, largest };
 }
 
-/** Lets everything but messages to a node through. */
+/** Blocks all messages to a node. */
 function cutOff(cluster: Cluster, id: NodeId): () => void {
   const { passes } = cluster;
   cluster.passes = (letter) => letter.to !== id && passes(letter);
@@ -75,7 +75,7 @@ test("a command too large for a message is refused", () => {
   cluster.step(1n, propose(most));
   assert.equal(leader.commitIndex, 1);
   assert.ok(largest.get("appendEntries")! <= 20_000);
-  // By default, one entry as large as a log takes.
+  // By default, the limit is one entry of the maximum size of a log.
   const single = new RaftNode({ id: 1n });
   while (!single.isLeader) single.step({ type: "tick" });
   single.step(propose(64 * 1024 * 1024));
@@ -117,7 +117,7 @@ test("a leader that cannot commit refuses commands beyond maxUncommittedBytes", 
   const error = refusal(() => leader.step(propose(200)));
   assert.deepEqual([error.code, error.isRetryable, error.leader], ["OVERLOADED", true, 1n]);
   assert.equal(leader.log.lastIndex, last);
-  // What still fits is taken.
+  // Commands within the remaining space are accepted.
   leader.step(propose(100));
   assert.equal(refusal(() => leader.step(propose(100))).code, "OVERLOADED");
   cluster.passes = passes;

@@ -49,7 +49,7 @@ describe("a caller", () => {
     const probe = await new Probe(1n).start();
     const callers = Array.from({ length: 64 }, () => new RawConnection(probe.address));
     const other = new RawConnection(probe.address, "127.0.0.2");
-    // No more than can wait to be accepted in any runtime.
+    // No more than the queue of new connections holds in any runtime.
     const more = Array.from({ length: 30 }, () => new RawConnection(probe.address));
     await until(() => [...callers, ...more].filter(({ isClosed }) => isClosed).length === 31, "as many were sent away");
     assert.equal(other.isClosed, false);
@@ -104,7 +104,7 @@ describe("a caller", () => {
       new RawConnection(probe.address).hello(1n, 1n),
     ];
     await until(() => callers.every(({ isClosed }) => isClosed), "refused");
-    // Only the first is told why.
+    // Only the first caller learns the reason.
     assert.deepEqual(callers.map(({ arrived }) => arrived), [HELLO_BYTES, 0, 0]);
     assert.deepEqual(probe.reasons.sort(), [
       "it called node 3",

@@ -1,4 +1,4 @@
-/** Messages as bytes and back. */
+/** Messages are encoded and decoded. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -57,13 +57,13 @@ describe("a message", () => {
       types.add(message.type);
       assert.deepEqual(decodeMessage(encodeMessage(message)), withoutMeta(message));
     }
-    // All types but those of a damaged log.
+    // All types but those for damaged logs.
     assert.deepEqual([...types].sort(), Object.keys(TYPES_OF_A_SOUND_CLUSTER).sort());
     assert.equal(cluster.node(2n).isLeader, true);
   });
 });
 
-/** A message as it arrives: without a meta of no bytes, as the snapshots of these nodes have it. */
+/** A decoded message. Decoding drops an empty meta, which the snapshots of these nodes have. */
 function withoutMeta(message: Message): Message {
   if (message.type !== "installSnapshot") return message;
   const { meta, ...snapshot } = message.snapshot;

@@ -4,8 +4,8 @@ import { encode, readTrace, Replay, stateOf, traceNames, TRACES } from "./raft_t
 import { skipReason } from "./skip.ts";
 
 /**
- * How many steps each trace must have, and where ours must part from it: there, the other implementation begins a change
- * of membership before its leader has committed an entry of its own term, which is unsafe.
+ * The number of steps in each trace, and the step at which this library must differ from it: there, the other
+ * implementation begins a membership change before its leader has committed an entry of its own term, which is unsafe.
  */
 const EXPECTED: Record<string, { steps: number; partsAt?: number }> = {
   "bigid3-1": { steps: 2000 },
@@ -63,7 +63,7 @@ for (const [name, { steps, partsAt }] of Object.entries(EXPECTED)) {
   });
 }
 
-test("what was compared adds up", { skip }, () => {
+test("every step of the traces was compared", { skip }, () => {
   const sum = Object.values(EXPECTED).reduce((total, { steps, partsAt }) => total + (partsAt ?? steps), 0);
   console.log(`${compared} steps of ${there.length} traces compared`);
   assert.equal(compared, sum);

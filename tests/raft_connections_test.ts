@@ -10,7 +10,7 @@ import { CLUSTER, LOOPBACK, Probe, RawConnection, until } from "./transports.ts"
 
 const HOUR_MS = 3_600_000;
 
-/** A message that nobody else sends. */
+/** A message that no other node sends. */
 function vote(term: number, candidate: bigint): Message {
   return { type: "preVote", term, candidate, lastLogIndex: 0, lastLogTerm: 0 };
 }
@@ -19,7 +19,7 @@ async function close(...probes: Probe[]): Promise<void> {
   await Promise.all(probes.map(({ transport }) => transport.close()));
 }
 
-/** Somebody on the loopback who does with callers what the test wants. */
+/** A server on the loopback interface whose behaviour the test chooses. */
 class Listener {
   readonly sockets: Socket[] = [];
   readonly #server: Server;
@@ -48,8 +48,8 @@ class Listener {
 }
 
 /**
- * A network that loses everything while it is cut, and tells nobody. Connections that were there then do not recover, as
- * if TCP waited for ever before it tries again.
+ * A network that silently loses all data while it is cut. Existing connections do not recover, as if TCP never tried
+ * again.
  */
 class Network {
   isCut = false;
@@ -57,7 +57,7 @@ class Network {
   readonly #listeners: Listener[] = [];
   readonly #onward: Socket[] = [];
 
-  /** Makes a way to a node. */
+  /** Makes a route to a node. */
   async to({ host, port }: Address): Promise<Address> {
     const listener = await new Listener((socket) => {
       if (this.isCut) return;
@@ -95,7 +95,7 @@ describe("a connection that falls silent", () => {
     await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
 
     network.cut();
-    // With something on its way, too, of which TCP has no news.
+    // Unacknowledged data is in flight too.
     one.transport.send(2n, vote(1, 1n));
     const gaveUp = (probe: Probe, direction: string) =>
       probe.events.some((event) => event.type === "disconnected" && event.direction === direction);
@@ -120,7 +120,7 @@ describe("a connection that falls silent", () => {
     const one = new Probe(1n, { timeout: 200, peers: [[2n, two.address]] });
     await one.start();
     await until(() => one.isConnectedTo(2n), "connected");
-    // Five times as long as an unanswered one would last.
+    // Five times the time after which an unanswered connection is closed.
     await new Promise((resolve) => setTimeout(resolve, 1000));
     assert.deepEqual([one.reasons, two.reasons], [[], []]);
     assert.equal(one.transport.stats().get(2n)!.connections, 1);

@@ -10,7 +10,7 @@ import { Cluster } from "./raft_cluster.ts";
 const IDS = [1n, 2n, 3n];
 const deliver = (message: Message) => ({ type: "message", message }) as const;
 
-/** A follower of node 2 in term 2, with six entries of term 1, of which four are committed. */
+/** A follower of node 2 in term 2, with six entries of term 1. Four of them are committed. */
 function follower(config: Partial<RaftConfig> = {}, snapshot = 0): RaftNode {
   const log = new MemoryLog();
   log.setHardState({ term: 2, votedFor: 2n });
@@ -40,10 +40,10 @@ test("a contradiction of a committed entry ends the node with its own error code
   const contradictions: [what: string, message: Message, snapshot?: number][] = [
     ["an entry", append(3, 1, [entry(4, 2)])],
     ["an entry among others", append(2, 1, [entry(3, 1), entry(4, 2), entry(5, 2)])],
-    ["what an entry follows on", append(4, 2, [entry(5, 2)])],
-    ["what a heartbeat follows on", append(4, 2, [])],
+    ["the entry before the entries", append(4, 2, [entry(5, 2)])],
+    ["the entry before a heartbeat", append(4, 2, [])],
     [
-      "an entry behind a snapshot of which the message goes back",
+      "an entry after a snapshot, in a message that begins before the snapshot",
       append(1, 1, [entry(2, 1), entry(3, 1), entry(4, 2)]),
       3,
     ],
@@ -112,7 +112,7 @@ test("uncommitted entries are overwritten, and equal ones are accepted", () => {
     assert.equal(node.leader, 2n);
     node.step({ type: "tick" });
   }
-  // An old term says nothing.
+  // A message of an old term proves nothing.
   follower().step(deliver(append(3, 1, [entry(4, 2)], { term: 1 })));
 });
 
@@ -130,7 +130,7 @@ test("a second leader of a term is refused, and reported to the application once
   const actions = leader.step(deliver(append(0, 0, [entry(1, 1)], { term: leader.term, leader: 2n })));
   assert.equal(refusedOf(actions).length, 1);
   assert.equal(leader.isLeader, true);
-  // That of a later term leads.
+  // The sender of a later term is the leader.
   leader.step(deliver(append(0, 0, [], { term: leader.term + 1, leader: 2n })));
   assert.deepEqual([leader.role, leader.leader], ["follower", 2n]);
 });

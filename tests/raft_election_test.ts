@@ -31,7 +31,7 @@ test("with checkQuorum, a leader votes for no node that does not hear it", () =>
     for (const { message } of replies) cluster.step(1n, { type: "message", message });
     assert.ok(cluster.node(1n).isLeader);
     cluster.tick(60);
-    // Node 3 is deaf to the leader, and heard by it.
+    // Node 3 receives no entries of the leader, but the leader receives its messages.
     cluster.passes = ({ to, message }) => to !== 3n || message.type !== "appendEntries";
     cluster.tick(60);
     assert.deepEqual([cluster.node(1n).isLeader, cluster.node(1n).term], [true, 1], `after ${wait} ticks`);
@@ -67,7 +67,7 @@ test("an unfinished transfer ends after transferTimeout ticks; without a limit, 
   }
 });
 
-test("a transfer to a node that does not take over times out, and the leader says so", () => {
+test("a transfer to a node that does not take over times out and is reported", () => {
   for (const target of ["dead", "dead and behind", "deaf"]) {
     const cluster = new Cluster([1n, 2n, 3n], { checkQuorum: true, electionTimeout: [9, 18] });
     const leader = cluster.elect(1n);
@@ -104,7 +104,7 @@ test("a transfer that cannot begin is refused", () => {
   assert.equal(refused(leader, 4n, "INVALID_ARGUMENT"), `${attempt(4)}it is not a voting member`);
 });
 
-test("a leader that hands over to a live node takes no request in between", () => {
+test("a leader accepts no request during a transfer to a live node", () => {
   const cluster = new Cluster([1n, 2n, 3n], { transferTimeout: 9, announceLeader: true });
   const leader = cluster.elect(1n);
   cluster.propose(1n, "x");
@@ -152,7 +152,7 @@ test("an answer to an earlier leadership does not count", () => {
   cluster.passes = () => false;
   cluster.propose(1n, "new");
   assert.deepEqual([node.term, node.log.lastIndex, node.commitIndex], [3, 2, 1]);
-  // What node 2 had said of the first leader's entries is not true of the third's.
+  // Node 2's acknowledgement of the first leader's entries does not hold for the third leader's entries.
   const reply = { type: "appendEntriesReply", success: true, from: 2n, matchIndex: 2, conflictIndex: 0 } as const;
   cluster.step(1n, { type: "message", message: { ...reply, term: 1, conflictTerm: 0 } });
   assert.equal(node.commitIndex, 1);

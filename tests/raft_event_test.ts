@@ -1,4 +1,4 @@
-/** Invalid events are refused with a message that says what is wrong, and change nothing. */
+/** Invalid events are rejected with a message that names the reason, and change nothing. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -34,7 +34,7 @@ const COMMAND = new Uint8Array(1);
 const ENTRY = { index: 5, term: 3, kind: "normal", command: COMMAND };
 const SNAPSHOT = { index: 9, term: 3, config: [1n, 2n, 3n], data: new Uint8Array(5) };
 
-/** Messages that are well-formed, and by field, what makes them something else. */
+/** Valid messages, and for each field, invalid values. */
 const MESSAGES: readonly (readonly [message: { type: string }, wrong: Record<string, readonly unknown[]>])[] = [
   [{ type: "preVote", term: 9, candidate: 2n, lastLogIndex: 9, lastLogTerm: 9 } as { type: string }, {
     ...{ term: NUMBER, candidate: ID, lastLogIndex: NUMBER, lastLogTerm: NUMBER },

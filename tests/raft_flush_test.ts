@@ -20,7 +20,7 @@ test("a step flushes its writes before it returns, and does not flush without wr
   assert.deepEqual(log.calls, []);
 });
 
-/** A log whose flushes end when the test says so. */
+/** A log whose flushes end when the test releases them. */
 class SlowLog extends MemoryLog {
   readonly flushes: { readonly upTo: number; end: () => void; fail: (error: unknown) => void }[] = [];
   override sync(): Promise<number> {
@@ -43,7 +43,7 @@ test("steps during a flush share the next one, and no action precedes its flush"
   await turn();
   assert.deepEqual(log.flushes.map(({ upTo }) => upTo), [2], "steps of one turn share a flush");
   for (const text of ["c", "d", "e"]) steps.push(give(text));
-  // It writes nothing, but depends on what the ones before it wrote.
+  // This step writes nothing, but depends on the writes of earlier steps.
   const quiet = node.stepAsync(TICK).then(() => handedOut.push(0));
   await turn();
   assert.equal(log.flushes.length, 1);
@@ -112,7 +112,7 @@ test("step refuses to overtake a flushed step whose actions were not returned ye
   await Promise.all([first, second]);
   assert.deepEqual(applied, [1, 2, 3]);
 
-  // Not even in a turn that comes between the end of the flush and the arrival of the last.
+  // This also holds in a turn between the end of the flush and the arrival of the last step.
   const last = node.stepAsync(propose("e")).then(carryOut);
   await turn();
   log.flushes[1]!.end();
@@ -200,7 +200,7 @@ test("on a WalLog, steps during a flush share the next one", async () => {
   await log.close();
 });
 
-test("a node flushes what its log has and nobody has flushed, before it acknowledges it", () => {
+test("a node flushes unflushed entries of its log before it acknowledges them", () => {
   const disk = new SimulatedDisk();
   const log = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
   log.setHardState({ term: 1, votedFor: null });

@@ -1,4 +1,4 @@
-/** Commands that a node passes on to the leader. */
+/** Commands that a node forwards to the leader. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ function three(config: Partial<RaftConfig> = {}): Cluster {
   return cluster;
 }
 
-/** What became of a node's proposals. */
+/** The outcomes of a node's proposals. */
 const outcomes = (cluster: Cluster, node: NodeId): unknown[] =>
   cluster.done.filter((one) => one.node === node && /^propos/.test(one.action.type)).map(({ action }) => action);
 
@@ -32,7 +32,7 @@ test("a follower passes a command on, and learns its index and term before it is
   assert.deepEqual(cluster.applied.get(2n), new Map([[2, "x"]]));
 });
 
-test("a leader says the same of a command of its own, before it is applied", () => {
+test("a leader also reports its own command before it is applied", () => {
   const node = new RaftNode({ id: 1n });
   while (!node.isLeader) node.step({ type: "tick" });
   const actions = node.step(command("x", 3));
@@ -41,7 +41,7 @@ test("a leader says the same of a command of its own, before it is applied", () 
   assert.deepEqual(node.step({ type: "propose", command: bytes("y") }).map(({ type }) => type), ["apply"]);
 });
 
-test("a doubled request is taken once, also if another was taken meanwhile", () => {
+test("a duplicated request is accepted once, also after another request", () => {
   const cluster = three();
   cluster.step(2n, command("x", 1));
   cluster.step(2n, command("y", 2));
@@ -68,7 +68,7 @@ test("requests may overtake each other, and a restarted node begins a session th
   assert.deepEqual([...cluster.applied.get(1n)!.values()], ["c", "a", "d", "e"]);
 });
 
-test("a leader that is overloaded, too small or handing over refuses the command, which is not applied", () => {
+test("a leader that is overloaded, too small or in a transfer rejects the command", () => {
   const cluster = three({ maxUncommittedBytes: 100, transferTimeout: 50, maxMessageBytes: 6000 });
   cluster.passes = ({ message }) => message.type.startsWith("propose");
   cluster.step(2n, command("x", 1));
@@ -82,7 +82,7 @@ test("a leader that is overloaded, too small or handing over refuses the command
     failed(4, "not-applied", "NOT_LEADER"),
   ]);
   const again = cluster.sent.filter(({ message }) => message.type === "proposeRequest");
-  // The transfer fails, and the same node leads on.
+  // The transfer fails, and the same node stays the leader.
   cluster.passes = ({ message }) => message.type !== "timeoutNow";
   cluster.tick(60, [1n]);
   assert.ok(cluster.node(1n).isLeader);
@@ -107,7 +107,7 @@ test("if the request or its answer is lost, the outcome is unknown after the gre
   }
 });
 
-test("a change of leader leaves the outcome unknown, and the old leader says nothing", () => {
+test("a change of leader leaves the outcome unknown, and the old leader is silent", () => {
   const cluster = three();
   cluster.passes = ({ message }) => message.type !== "proposeReply";
   cluster.step(2n, command("x", 1));
@@ -140,7 +140,7 @@ test("an answer of a node that was not asked changes nothing", () => {
   assert.deepEqual(outcomes(cluster, 2n), []);
 });
 
-test("without an id, a leader or forwardProposals, a follower refuses a command; a leader takes none of strangers", () => {
+test("a command is rejected without id, leader or forwardProposals, or from a stranger", () => {
   const cluster = three();
   refuses(() => cluster.node(2n).propose(bytes("x")), "NOT_LEADER");
   refuses(() => new RaftNode({ ...CONFIG, id: 1n, peers: [2n] }).step(command("x", 1)), "NOT_LEADER");

@@ -1,4 +1,4 @@
-/** Linearizable reads on nodes that do not lead. */
+/** Linearizable reads on nodes that are not the leader. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -117,7 +117,7 @@ test("a leader that steps down, or hands over, refuses the reads of others", () 
   const vote = { type: "requestVote", candidate: 3n, lastLogIndex: 9, lastLogTerm: term, force: true } as const;
   cluster.step(1n, { type: "message", message: { ...vote, term: term + 1 } });
   assert.deepEqual(actionsOf(cluster, "readFailed", 2n), [{ type: "readFailed", id: 1 }]);
-  // Node 2 does not know yet that node 1 leads no more.
+  // Node 2 does not know yet that node 1 is no longer the leader.
   cluster.passes = () => true;
   cluster.step(2n, read(2));
   assert.deepEqual(actionsOf(cluster, "readFailed", 2n).slice(1), [{ type: "readFailed", id: 2 }]);
@@ -127,7 +127,7 @@ test("a leader that steps down, or hands over, refuses the reads of others", () 
 test("a learner reads, and fails its reads if it hears from no leader", () => {
   const cluster = three();
   cluster.join(4n);
-  // It is never level, and so stays a learner.
+  // The node never catches up, and so stays a learner.
   cluster.passes = ({ from, message }) => from !== 4n || message.type !== "appendEntriesReply";
   cluster.step(1n, { type: "addLearner", id: 4n });
   cluster.passes = ({ from, message }) => from !== 4n || message.type === "readRequest";

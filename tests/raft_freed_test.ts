@@ -81,7 +81,7 @@ describe("the chunks of a frame", () => {
     assert.deepEqual([one, two], [frame.subarray(4), frame.subarray(4)]);
   });
 
-  it("are named by the queue in which a large frame ends, and only then", () => {
+  it("are returned by the queue with the end of a large frame, and only then", () => {
     const outbox = new Outbox(10_000_000);
     const [small, large] = [new Uint8Array(1000), new Uint8Array(100_000)];
     for (const frame of [small, large, small]) outbox.push(frame);

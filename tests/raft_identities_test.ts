@@ -15,7 +15,7 @@ test("two clusters with accidentally equal logs do not merge, and both report it
     const lonely = nodes.start(4n, [], new IdentifiedLog(own));
     while (!lonely.isLeader) nodes.step(4n, { type: "tick" });
     nodes.propose(4n, "mine");
-    // A later term, so that it would follow; its entries are of the same terms as the others'.
+    // The term is later, so that the node would follow. Its entries have the same terms as those of the others.
     nodes.node(1n).step({ type: "tick" });
     nodes.step(1n, { type: "addServer", id: 4n });
     nodes.tick(100);
@@ -27,7 +27,7 @@ test("two clusters with accidentally equal logs do not merge, and both report it
       ? `it belongs to the cluster ${X}, and this node's log to none`
       : `it belongs to the cluster ${X}, and this node to ${Y}`;
     assert.ok(reasons.some((one) => String(one) === String([4n, 1n, theirs])), String(reasons));
-    // The other side hears from it too: it sends whatever it wants.
+    // The other side also receives any message from it.
     const message: Message = { type: "preVote", term: 9, candidate: 4n, lastLogIndex: 9, lastLogTerm: 9 };
     const origin = logOf(nodes, 4n).identity;
     const actions = [1, 2].flatMap(() => nodes.node(1n).step({ type: "message", message, origin }));
@@ -39,7 +39,7 @@ test("two clusters with accidentally equal logs do not merge, and both report it
 });
 
 for (const how of ["entries", "a snapshot"]) {
-  test(`a joining node takes over the cluster of the leader that sends it ${how}`, () => {
+  test(`a joining node joins the cluster of the leader that sends it ${how}`, () => {
     const nodes = led();
     if (how === "a snapshot") {
       nodes.step(1n, { type: "snapshot", index: nodes.node(1n).lastApplied, data: new Uint8Array(3) });
@@ -63,13 +63,13 @@ for (const how of ["entries", "a snapshot"]) {
   });
 }
 
-/** What a leader sends first. */
+/** The first message of a leader. */
 function appendOf(leader: bigint, term: number, indexes: readonly number[], other: object = {}): Message {
   const entries = indexes.map((index) => ({ term, index, kind: "normal" as const, command: new Uint8Array(1) }));
   return { type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0, ...other };
 }
 
-test("a joining node takes over no cluster from a message that it does not write", () => {
+test("a joining node joins no cluster because of a message that it does not write", () => {
   const stranger = { cluster: Y, incarnation: randomUUID() };
   const own = { cluster: X, incarnation: randomUUID() };
   const snapshot = { index: 9, term: 3, config: IDS, data: new Uint8Array(3) };
@@ -93,7 +93,7 @@ test("a joining node takes over no cluster from a message that it does not write
       assert.deepEqual([what, node.term], ["refused", 2]);
     }
     assert.deepEqual([log.identity.cluster, log.lastIndex], [undefined, 0], what);
-    // Also in the term in which the stranger leads.
+    // Also in the term of the other cluster's leader.
     node.step({ type: "message", message: appendOf(1n, 3, [1]), origin: own });
     assert.deepEqual([log.identity.cluster, log.lastIndex], [X, 1], what);
     const [refused] = node.step({ type: "message", message: appendOf(7n, 4, [1]), origin: stranger });
@@ -145,16 +145,16 @@ test("each reason is reported once, and the memory for strangers is bounded", ()
     node.step({ type: "message", message: vote(from), origin: { cluster, incarnation: Y } }).length;
   const both = [0, 1, 0, 1, 0, 1].map((n) => count(5n, n === 0 ? undefined : uuid(7)));
   assert.deepEqual(both, [1, 1, 0, 0, 0, 0]);
-  // 256 nodes are remembered, 5 among them until the last comes.
+  // The node remembers 256 nodes. Node 5 is among them until the last one is added.
   for (let id = 0; id < 255; id++) assert.equal(count(BigInt(1000 + id), Y), 1);
   assert.deepEqual([count(5n, undefined), count(1000n, Y)], [0, 0]);
   assert.deepEqual([count(2000n, Y), count(1000n, Y), count(5n, undefined)], [1, 0, 1]);
-  // And 16 reasons of each.
+  // It remembers 16 reasons for each node.
   for (let n = 1; n <= 16; n++) assert.equal(count(6n, uuid(n)), 1);
   assert.deepEqual([count(6n, uuid(1)), count(6n, uuid(17)), count(6n, uuid(2)), count(6n, uuid(1))], [0, 1, 0, 1]);
 });
 
-test("a node that has entries, or does not join, takes over no cluster", () => {
+test("a node that has entries, or is not joining, joins no cluster", () => {
   const append = { type: "appendEntries", term: 9, leader: 2n, prevLogIndex: 0, prevLogTerm: 0 } as const;
   const message: Message = { ...append, entries: [], leaderCommit: 0 };
   for (const joining of [true, false]) {
@@ -173,14 +173,14 @@ test("a snapshot contains the identities of all logs and the cluster", () => {
   const facts = decodeMeta(nodes.node(1n).log.snapshot()!.meta);
   const incarnations = new Map(IDS.map((id) => [id, logOf(nodes, id).identity.incarnation!]));
   assert.deepEqual(facts, { cluster: X, incarnations });
-  // And a node that starts with it goes by it.
+  // A node that starts with this configuration uses it.
   const again = RaftNode.withLog({ ...CONFIG, id: 1n, peers: [2n, 3n] }, nodes.node(1n).log);
   const message: Message = { type: "preVoteReply", term: 1, voteGranted: true, from: 3n };
   const origin = { cluster: X, incarnation: randomUUID() };
   assert.deepEqual(again.step({ type: "message", message, origin }), [{
     ...{ type: "memberLost", id: 3n, reason: "incarnation" },
   }]);
-  // A node that is sent it too.
+  // A node that receives the configuration uses it too.
   nodes.join(4n, new IdentifiedLog(undefined));
   nodes.step(1n, { type: "addServer", id: 4n });
   nodes.tick(12);

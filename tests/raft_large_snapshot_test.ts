@@ -1,4 +1,7 @@
-/** Snapshots that no node holds: they go from the leader's file into the follower's, and from there to the application. */
+/**
+ * Snapshots that no node holds in memory: they go from the leader's file into the follower's, and from there to the
+ * application.
+ */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
@@ -16,7 +19,7 @@ const CONFIG: Partial<RaftConfig> = { noOp: true, checkQuorum: true, snapshotChu
 const FLOWS: readonly Partial<RaftConfig>[] = [{}, { maxInflightMessages: 4 }];
 const DATA = bytesOf(1_500_000);
 
-/** Nodes on disks, whose logs refuse to give a snapshot whole. */
+/** Nodes on disks whose logs reject reading a whole snapshot. */
 class DiskCluster extends Cluster {
   readonly disks: Map<NodeId, SimulatedDisk> = new Map(IDS.map((id) => [id, new SimulatedDisk({ seed: Number(id) })]));
   readonly logs: Map<NodeId, WalLog> = new Map();
@@ -46,7 +49,7 @@ class DiskCluster extends Cluster {
     return action;
   }
 
-  /** The snapshots of a node that are on its disk, or are to be. */
+  /** The snapshot files of a node: complete and incomplete ones. */
   files(id: NodeId): string[] {
     return this.disks.get(id)!.files().filter((path) => path.includes(".snap"));
   }
@@ -60,7 +63,7 @@ class DiskCluster extends Cluster {
   }
 }
 
-/** Gives a node a snapshot of what it has applied, in pieces. */
+/** Writes a snapshot of a node's applied state, in pieces. */
 function snapshot(cluster: DiskCluster, id: NodeId, data: Uint8Array = DATA): void {
   const node = cluster.node(id);
   const index = node.lastApplied;
@@ -70,7 +73,7 @@ function snapshot(cluster: DiskCluster, id: NodeId, data: Uint8Array = DATA): vo
   assert.equal(node.log.snapshotIndex, index);
 }
 
-/** A cluster led by node 1, of which node 3 needs the leader's snapshot. */
+/** A cluster with leader 1. Node 3 needs the leader's snapshot. */
 function sending(config: Partial<RaftConfig> = {}): DiskCluster {
   const cluster = new DiskCluster(config);
   cluster.elect(1n);

@@ -1,4 +1,4 @@
-/** Answers to an earlier snapshot do not say so. When they arrive late, they must do no harm. */
+/** Delayed answers to an earlier snapshot, which do not name that snapshot. They must do no harm. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -11,7 +11,7 @@ const PIECES = DATA.length / PIECE_BYTES;
 const SNAPSHOT_INDEX = 8;
 const FLOWS: readonly Partial<RaftConfig>[] = [{}, { maxInflightMessages: 4 }];
 
-/** A cluster led by node 1, of which node 3 needs the leader's snapshot. */
+/** A cluster with leader 1. Node 3 needs the leader's snapshot. */
 function sending(flow: Partial<RaftConfig>): Cluster {
   const cluster = new Cluster([1n, 2n, 3n], { snapshotChunkBytes: PIECE_BYTES, ...flow });
   const leader = cluster.elect(1n);
@@ -21,7 +21,7 @@ function sending(flow: Partial<RaftConfig>): Cluster {
   return cluster;
 }
 
-/** Tells the leader an answer of node 3. */
+/** Delivers an answer of node 3 to the leader. */
 function answer(cluster: Cluster, reply: Pick<InstallSnapshotReply, "lastIndex" | "nextOffset">): void {
   const message = { type: "installSnapshotReply", term: cluster.node(1n).term, from: 3n, ...reply } as const;
   cluster.step(1n, { type: "message", message });

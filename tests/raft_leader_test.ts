@@ -1,4 +1,4 @@
-/** What a node tells of its leader and its role. */
+/** A node reports changes of its leader and its role. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

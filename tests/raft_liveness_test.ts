@@ -42,7 +42,7 @@ test("a follower catches up within 5 s of an outage, at 1.3 times the bytes at m
   assert.equal(cluster.nodes.get(id)!.isLeader, true);
 });
 
-/** A leader of three with node 2, of which it knows that it takes entries. */
+/** A leader of three nodes that knows that node 2 accepts entries. */
 function leading(config: Partial<RaftConfig> = {}): { leader: RaftNode; next: number } {
   const leader = new RaftNode({ ...CONFIG, ...config, id: 1n, peers: [2n, 3n] });
   while (leader.role !== "candidate") {
@@ -62,7 +62,7 @@ function answer(more: Partial<AppendEntriesReply>): AppendEntriesReply {
 const rejection = (rejectedIndex: number, conflictIndex: number): AppendEntriesReply =>
   answer({ success: false, conflictIndex, rejectedIndex });
 
-/** What a leader sends node 2 for an event: of each message, what comes before it and how many entries it has. */
+/** The messages from a leader to node 2 after an event: the previous index and the number of entries of each. */
 function sent(leader: RaftNode, event: "tick" | "propose" | Message): [prevLogIndex: number, entries: number][] {
   const actions = typeof event === "object"
     ? leader.step({ type: "message", message: event })
@@ -74,7 +74,7 @@ function sent(leader: RaftNode, event: "tick" | "propose" | Message): [prevLogIn
   });
 }
 
-/** Ticks until the leader gives a sign of life, and what that is. */
+/** Ticks until the leader sends a heartbeat, and returns it. */
 function heartbeat(leader: RaftNode): [prevLogIndex: number, entries: number][] {
   for (;;) {
     const messages = sent(leader, "tick");
@@ -123,13 +123,13 @@ test("a node that accepts no entries gets one message for each heartbeat", () =>
   const { leader } = leading({ checkQuorum: false });
   for (let i = 0; i < 2000; i++) sent(leader, "propose");
   for (let i = 0; i < 10; i++) assert.deepEqual(heartbeat(leader), [[1025, 0]]);
-  // It is there again, and has none of them.
+  // The node is back, and has none of the entries.
   assert.deepEqual(sent(leader, rejection(1025, 2)), [[1, 256]]);
   for (let i = 0; i < 3; i++) {
     assert.deepEqual(heartbeat(leader), [[1, 0]]);
     assert.deepEqual(sent(leader, answer({ matchIndex: 1 })), [[1, 256]]);
   }
-  // It has taken some, and gets as many as may be under way.
+  // The node has accepted some entries, and gets more up to the limit on messages in flight.
   assert.deepEqual(sent(leader, answer({ matchIndex: 257 })).slice(0, 2), [[257, 256], [513, 256]]);
 });
 

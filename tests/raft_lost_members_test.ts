@@ -16,7 +16,7 @@ test("the answers of a member that lost its disk do not count until it is added 
   const committed = leader.commitIndex;
   nodes.propose(1n, "x = 2");
   nodes.tick(6, [1n]);
-  assert.equal(leader.commitIndex, committed, "two of three have it, of whom one has lost its log");
+  assert.equal(leader.commitIndex, committed, "two of three have it, and one of them has lost its log");
   assert.deepEqual(told(nodes), [[1n, 3n, "incarnation"]]);
   nodes.passes = () => true;
   nodes.tick(6, [1n]);
@@ -60,7 +60,7 @@ test("a member that lost its disk before its log was recorded is known to nodes 
     nodes.start(2n, [1n, 3n], new IdentifiedLog(X));
     nodes.passes = ({ to }) => to !== 1n;
     nodes.tick(100, [3n]);
-    // Who has never heard of it cannot know.
+    // A node that has never heard from it cannot know this.
     assert.equal(nodes.node(3n).role, hasHeard ? "follower" : "leader");
     assert.deepEqual(told(nodes), hasHeard ? [[3n, 2n, "incarnation"]] : []);
   }
@@ -90,7 +90,7 @@ test("a member that was added again while a node was away does not count as lost
 test("a member restored from a backup knows it, and neither votes nor asks for votes", () => {
   const nodes = led();
   const backup = logOf(nodes, 3n).copy();
-  // As wal-log restores it: what it has, and another incarnation.
+  // The state after a restore by wal-log: the same contents, and another incarnation.
   backup.identity = { cluster: X, incarnation: randomUUID() };
   const restored = nodes.start(3n, [1n, 2n], backup);
   nodes.passes = ({ to }) => to !== 1n;

@@ -21,7 +21,7 @@ import { framesOf } from "./history.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { DiskCluster, ENTRIES, FOLDER, IDS, sends, written } from "./raft_damaged_nodes.ts";
 
-/** The newest segment of a node, in which the hard state lies, has rotted away; how the log ended is still known. */
+/** A node's newest segment, with the hard state, is destroyed by bit rot. The end of the log is still known. */
 function withHardStateLost(): DiskCluster {
   const cluster = written();
   // Node 2 votes in a term that nobody wins.
@@ -33,8 +33,8 @@ function withHardStateLost(): DiskCluster {
     lastLogTerm: 4,
     force: true,
   } as const;
-  // The term comes first, in a frame of its own, and an entry after it: two hard states that are lost together could be a
-  // truncation and an entry as well.
+  // The term comes first, in its own frame, and then an entry. Two lost hard states could also be a truncation and an
+  // entry.
   cluster.node(2n).step({ type: "message", message: { ...vote, lastLogIndex: 0, lastLogTerm: 0 } });
   const entry = cluster.node(1n).log.entry(ENTRIES)!;
   cluster.logs.get(2n)!.append([{ ...entry, index: ENTRIES + 1 }]);
@@ -87,7 +87,7 @@ test("a node that lost its vote learns all terms from the others, and votes in n
   );
 });
 
-/** Frames of a stopped node's newest segment, zeroed from the first up to one that is the last of a kind. */
+/** Zeroes the frames of a stopped node's newest segment, from the first up to the last of a kind. */
 function zeroFrames(cluster: DiskCluster, id: NodeId, from: number, to: number): void {
   const disk = cluster.disks.get(id)!;
   const path = cluster.segments(id).at(-1)!;
@@ -96,7 +96,7 @@ function zeroFrames(cluster: DiskCluster, id: NodeId, from: number, to: number):
 }
 
 for (const victim of ["founder", "joiner"] as const) {
-  test(`a ${victim} that lost its vote and who the members are votes in no term again that it may have voted in`, () => {
+  test(`a ${victim} without its vote and members does not vote twice in a term`, () => {
     const cluster = new DiskCluster();
     // Node 1 began as a cluster of one, and the others were added to it.
     const boot = (id: NodeId) => {
@@ -123,7 +123,7 @@ for (const victim of ["founder", "joiner"] as const) {
     const only = (...ids: NodeId[]) => {
       cluster.passes = ({ from, to }) => ids.includes(from) && ids.includes(to);
     };
-    // It votes for node 2, which has got further with the first leader; then its disk forgets that.
+    // It votes for node 2, which has more entries of the first leader. Then its disk loses that vote.
     only(first, 2n);
     cluster.propose(first, "b");
     cluster.tick(3, [first]);
@@ -183,7 +183,7 @@ test("a node with an unknown end of its log stays out, even after later terms an
   }
 });
 
-/** A log that has lost its hard state, and nothing else. */
+/** A log that has lost only its hard state. */
 class WithoutItsVote extends MemoryLog {
   readonly damaged: readonly Damage[] = [];
   #isLost = true;
@@ -213,7 +213,7 @@ for (const count of [1, 2]) {
     cluster.tick(9);
     for (const id of ids.slice(0, count)) {
       const { isDamaged, log } = cluster.node(id);
-      // Each of two may have voted for the other, in a term that nobody else has heard of.
+      // Each of two nodes may have voted for the other, in a term that no other node knows.
       assert.equal(isDamaged, count === 2);
       if (!isDamaged) assert.deepEqual(log.hardState, { term: leader.term, votedFor: id });
     }
@@ -291,7 +291,7 @@ test("a node with an unknown end of its log does not accept a snapshot for all o
   assert.equal(node.log.snapshotIndex, 0);
 });
 
-/** A log that says what it has lost, and takes no write that has no entries. */
+/** A log that reports its loss, and rejects writes without entries. */
 class TellingLog extends MemoryLog {
   readonly damaged: readonly Damage[] = [];
   readonly lost: Lost;

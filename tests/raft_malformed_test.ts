@@ -13,7 +13,7 @@ describe("bytes that are not a message", () => {
     fc.assert(
       fc.property(MESSAGE, (message) => {
         const bytes = encodeMessage(message);
-        // A snapshot's data has no length of its own: it is what is left.
+        // A snapshot's data has no length: it fills the rest of the message.
         const fixed = "snapshot" in message ? bytes.length - message.snapshot.data.length : bytes.length;
         for (let length = 0; length < fixed; length++) assert.equal(decodedOr(bytes.subarray(0, length)), undefined);
         if ("snapshot" in message) return;
@@ -45,7 +45,7 @@ describe("bytes that are not a message", () => {
     for (let i = 0; i < MUTANTS; i++) {
       const bytes = new Uint8Array(random.below(60));
       random.fill(bytes);
-      // The first three decide most: without this, next to nothing would get further.
+      // The first three bytes decide most. With random values, few messages would get further.
       bytes.set([1, 1 + random.below(14), random.below(4)].slice(0, bytes.length));
       const message = decodedOr(bytes);
       if (message === undefined) continue;
@@ -70,7 +70,7 @@ describe("bytes that are not a message", () => {
     isRefused(fromHex("01 09 00 ffffffffffffff1f 0100000000000000"), /a number is beyond 2\^53 - 1/);
     isRefused(fromHex("01 09 00 ffffffffffffffff 0100000000000000"), /a number is beyond 2\^53 - 1/);
     isRefused(fromHex("01 09 00 8700 0100000000000000"), /a number has more bytes than it needs/);
-    // The largest index there is, and one entry behind it.
+    // The maximum index, and one entry after it.
     const last = "ffffffffffffff0f";
     isRefused(fromHex(`01 05 00 07 0100000000000000 ${last} 00 00 01 00 00`), /index or term is beyond 2\^53 - 1/);
     isRefused(fromHex(`01 05 00 07 0100000000000000 00 ${last} 00 01 01 00`), /index or term is beyond 2\^53 - 1/);
@@ -187,7 +187,7 @@ describe("an invalid message", () => {
   });
 });
 
-/** A copy with one to three bytes changed, put in or taken out. */
+/** A copy with one to three bytes changed, inserted or removed. */
 function mutated(bytes: Uint8Array, random: Random): Uint8Array {
   const copy = [...bytes];
   for (let i = 1 + random.below(3); i > 0; i--) {

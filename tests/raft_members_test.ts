@@ -33,7 +33,7 @@ test("the last member cannot be removed, and adding an existing one changes noth
 test("the lists of members that a node returns cannot be changed", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const leader = cluster.elect(1n);
-  // Nobody answers for it, so that it is not caught up.
+  // Nobody answers for the learner, so it does not catch up.
   cluster.step(1n, { type: "addLearner", id: 4n });
   for (const list of [leader.members, leader.learners]) {
     assert.throws(() => (list as bigint[]).push(9n), TypeError);
@@ -64,7 +64,7 @@ test("a learner gets entries, has no vote, and becomes a member when it has caug
   assert.equal(cluster.applied.get(4n)!.size, 20);
 });
 
-test("a learner takes no part in votes and is not a target of a transfer", () => {
+test("a learner neither votes nor is the target of a transfer", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   cluster.elect(1n);
   cluster.join(4n);
@@ -136,7 +136,7 @@ test("a leader that removed itself and stopped can be needed to complete the rem
     cluster.step(1n, { type: "removeServer", id: 1n });
     cluster.passes = () => true;
     cluster.start(1n, [2n], node.log);
-    // Without it, node 2 has too little to be elected by node 1, and node 1 does not ask.
+    // Without `finishRemoval`, node 1 starts no election, and does not vote for node 2, which lacks entries.
     cluster.tick(100);
     assert.equal(cluster.node(2n).members.length, finishRemoval ? 1 : 2);
     assert.equal(cluster.node(2n).isLeader, finishRemoval);

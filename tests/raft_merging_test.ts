@@ -12,7 +12,7 @@ const BOUNDS = { maxBatch: 64, maxBatchBytes: Infinity };
 
 const send = (to: NodeId, message: Message): Action => ({ type: "send", to, message });
 
-/** Entries of term 3 behind an index, each of so many bytes. */
+/** Entries of term 3 after an index, each of the given number of bytes. */
 function entries(prevLogIndex: number, count: number, bytes = 1): AppendEntries {
   return {
     type: "appendEntries",
@@ -32,7 +32,7 @@ function reply(matchIndex: number, more: Partial<AppendEntriesReply> = {}): Appe
   return { type: "appendEntriesReply", term: 3, success: true, from: 2n, matchIndex, ...conflict, ...more };
 }
 
-/** What is left of messages to one node, each from a step of its own. */
+/** The result of merging messages to one node, each from its own step. */
 function merged(messages: readonly Message[], bounds: Partial<typeof BOUNDS> = {}): Message[] {
   const steps = messages.map((message) => [send(2n, message)]);
   mergeSends(steps, { ...BOUNDS, ...bounds });
@@ -155,7 +155,7 @@ test("inputs of a step are not changed, and other actions keep their order", () 
   }
 });
 
-test("commands that are added to a step replace what it asked about the state before them", () => {
+test("commands added to a step replace its hints about the state before them", () => {
   const apply = (index: number): Action => ({ type: "apply", index, term: 1, command: new Uint8Array(0) });
   const snapshot = (index: number): Action => ({ type: "snapshot", index, term: 1 });
   const added = (before: readonly Action[], more: readonly Action[]) => {
@@ -170,7 +170,7 @@ test("commands that are added to a step replace what it asked about the state be
   assert.deepEqual(added(before, [read]), [...before, read]);
 });
 
-test("what a leader sends ahead keeps its order, pieces of snapshots included", () => {
+test("messages sent ahead keep their order, including pieces of snapshots", () => {
   const snapshot = { index: 5, term: 3, config: [1n], meta: new Uint8Array(0), data: new Uint8Array(1) };
   const piece = send(2n, { type: "installSnapshot", term: 3, leader: 1n, snapshot, offset: 0, done: false });
   const [vote, heartbeat] = [

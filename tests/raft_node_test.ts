@@ -96,7 +96,7 @@ test("a message with invalid entries is refused before it changes anything", () 
   }
   node.step({ type: "message", message: answers[1]! });
   assert.ok(node.isLeader);
-  // One entry is committed, and behind it there are a change of members and another entry that may have to go.
+  // One entry is committed. After it follow a membership change and another entry, which may be truncated.
   const reply = { type: "appendEntriesReply", success: true, conflictIndex: 0, conflictTerm: 0 } as const;
   node.step({ type: "message", message: { ...reply, term: 1, from: 2n, matchIndex: 1 } });
   node.step({ type: "addServer", id: 4n });

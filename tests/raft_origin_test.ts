@@ -1,4 +1,4 @@
-/** Nodes tell each other which log they have, and which versions of the protocol they speak. */
+/** Nodes exchange the identities of their logs and their protocol versions. */
 
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
@@ -13,7 +13,7 @@ const OTHER = "00000000-0000-4000-8000-000000000007";
 const INCARNATION = "11111111-2222-4333-8444-555555555555";
 const HOUR_MS = 3_600_000;
 
-/** The hello of a node 2 to a node 1, which speaks version 1 and says nothing of its log. It must never change. */
+/** The hello of node 2 to node 1, with protocol version 1 and without an identity of its log. It must never change. */
 const RECORDED_VERSION_1 = "57414c4c4f475254" + "01000100" + "0200000000000000" + "0100000000000000" +
   "9a6d35b6981441d8384c4d90fd972eced43e0c89a5c88bde9b7bed2ae975e550" + "00".repeat(32);
 
@@ -25,7 +25,7 @@ function fromHex(text: string): Uint8Array {
   return Uint8Array.from(text.match(/../g)!, (byte) => parseInt(byte, 16));
 }
 
-/** The same of a node that speaks other versions. */
+/** The same hello with other versions. */
 function recorded(least: number, greatest: number): Uint8Array {
   const bytes = fromHex(RECORDED_VERSION_1);
   bytes.set([least, 0, greatest, 0], 8);
@@ -105,7 +105,7 @@ describe("a node of the next version", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it("is refused if it does not, and learns which versions there are", async () => {
+  it("is refused without a common version, and learns the supported versions", async () => {
     const probe = await new Probe(1n).start();
     const caller = new RawConnection(probe.address);
     caller.socket.write(recorded(2, 3));
@@ -131,7 +131,7 @@ describe("nodes whose logs belong to different clusters", () => {
 });
 
 describe("the receiver of a message", () => {
-  it("is told which log it comes from, if it wants to know", async () => {
+  it("gets the identity of its sender's log, on request", async () => {
     for (const isAsked of [true, false]) {
       const origins: (Origin | undefined)[] = [];
       const one = new Probe(1n);
@@ -162,7 +162,7 @@ describe("the receiver of a message", () => {
     await close(one, two);
   });
 
-  it("hears of it with the next message, which is not lost", async () => {
+  it("learns it with the next message, which is not lost", async () => {
     const origins: (Origin | undefined)[] = [];
     const one = new Probe(1n);
     await one.start((_, origin) => void origins.push(origin), () => said(ONE));
@@ -179,7 +179,7 @@ describe("the receiver of a message", () => {
     await close(one, two);
   });
 
-  it("is told by a network within a process too", async () => {
+  it("also gets it from a network within a process", async () => {
     const network = new MemoryNetwork();
     const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network)];
     const arrived = new Promise((resolve) => void one.start((_, origin) => resolve(origin)));

@@ -1,4 +1,4 @@
-/** Snapshots of a leader, which arrive in one message or in pieces. */
+/** A leader's snapshots, which arrive in one message or in pieces. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -70,7 +70,7 @@ test("a leader that sends a snapshot in pieces reads it once, and keeps it only 
   const cluster = new Cluster([], { snapshotChunkBytes: 10 });
   for (const id of ids) cluster.start(id, ids.filter((peer) => peer !== id), id === 1n ? log : undefined);
   const leader = cluster.elect(1n);
-  // Two do not hear of some entries, and then these are gone.
+  // Two nodes miss some entries, which are then compacted.
   cluster.passes = ({ to }) => to < 4n;
   for (let i = 0; i < 5; i++) cluster.propose(1n, `${i}`);
   cluster.step(1n, { type: "snapshot", index: leader.lastApplied, data: new Uint8Array(100) });

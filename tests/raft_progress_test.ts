@@ -1,4 +1,4 @@
-/** Progress of a cluster: cases that stay safe, but could wait for ever or send endlessly. */
+/** Progress of a cluster: cases that are safe, but could wait or send endlessly. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,12 +16,12 @@ test("a leader of two that removes the other commits the removal by itself", () 
   assert.equal(leader.commitIndex, leader.log.lastIndex);
   cluster.step(1n, { type: "addLearner", id: 3n });
   assert.deepEqual(leader.learners, [3n]);
-  // The learner is not there. That is no reason not to take it back.
+  // The learner is down. It can be removed all the same.
   cluster.step(1n, { type: "removeServer", id: 3n });
   assert.deepEqual(leader.learners, []);
 });
 
-/** A leader that has compacted what node 3 lacks, and whose messages take as long as the test wants. */
+/** A leader that has compacted entries that node 3 lacks. The test decides when messages arrive. */
 function sending(snapshotBytes: number) {
   const letters: Letter[] = [];
   const cluster = new Cluster([1n, 2n, 3n], { snapshotChunkBytes: 10, heartbeatInterval: 3 });
@@ -36,7 +36,7 @@ function sending(snapshotBytes: number) {
     if (isDelayed) letters.push(letter);
     return !isDelayed;
   };
-  /** A tick of the leader; what was under way to and from node 3 arrives. */
+  /** A tick of the leader. Messages to and from node 3 arrive. */
   const round = () => {
     const arriving = letters.splice(0);
     cluster.tick(1, [1n]);
@@ -57,11 +57,11 @@ test("a snapshot in pieces is sent little more than once, despite heartbeats", (
   assert.ok(pieces <= 2 * PIECES + 10, `${pieces} messages for ${PIECES} pieces`);
 });
 
-test("a snapshot that takes long to send arrives, even if a later one exists", () => {
+test("a snapshot with a long transfer arrives, even if a later one exists", () => {
   const { cluster, snapshot, round } = sending(1000);
   for (let rounds = 0; cluster.node(3n).log.snapshotIndex === 0; rounds++) {
     assert.ok(rounds < 1000, "it does not arrive");
-    // Before all of the first is there, there is another.
+    // A new snapshot is taken before the first one is transferred.
     if (rounds % 50 === 40) {
       cluster.propose(1n, "more");
       snapshot(cluster.node(1n).lastApplied);
@@ -125,7 +125,7 @@ test("a node that lost its acknowledged log does not get endless messages", () =
   const cluster = new Cluster([1n, 2n, 3n], { heartbeatInterval: 3 });
   cluster.elect(1n);
   for (let i = 0; i < 10; i++) cluster.propose(1n, `${i}`);
-  // Nobody should do that: it may have voted as well, and forgotten it.
+  // An operator must not do this: the node may also have voted, and has lost that vote.
   cluster.start(2n, [1n, 3n]);
   const before = cluster.sent.length;
   cluster.passes = () => {

@@ -1,4 +1,4 @@
-/** Reads that a leader answers after a majority has confirmed that it leads. */
+/** Reads that a leader answers after a majority has confirmed its leadership. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ test("a read is answered when a majority has confirmed the leader after the requ
   cluster.propose(1n, "x");
   cluster.step(1n, { type: "readIndex", id: 7 });
   assert.deepEqual(actionsOf(cluster, "readReady"), [{ type: "readReady", id: 7, index: 2 }]);
-  // Cut off, it goes on leading as far as it knows, while another commits: it must not answer.
+  // A leader behind a partition believes that it still leads, while another commits. It must not answer.
   cluster.passes = ({ from, to }) => from !== 1n && to !== 1n;
   cluster.step(1n, { type: "readIndex", id: 8 });
   cluster.elect(2n);
@@ -61,7 +61,7 @@ test("reads do not resend unanswered batches, snapshots or pieces", () => {
     cluster.step(1n, { type: "addServer", id: 3n });
     for (let i = 0; i < 20; i++) cluster.propose(1n, `command ${i}`);
     cluster.tick(3, [1n]);
-    // Node 3 has lost its log, and is gone before it has it again.
+    // Node 3 has lost its log, and stops before it has recovered it.
     cluster.passes = ({ to }) => to !== 3n;
     if (what !== "entries") {
       cluster.step(1n, { type: "snapshot", index: leader.lastApplied, data: new Uint8Array(100) });

@@ -1,4 +1,4 @@
-/** The recovery of a cluster that has lost its majority for good. */
+/** The recovery of a cluster that has permanently lost its majority. */
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -45,7 +45,7 @@ async function closed(logs: Iterable<WalLog>): Promise<void> {
 }
 
 describe("recoverCluster", () => {
-  it("lets the nodes that are left go on with what they have, and keeps the others out", async () => {
+  it("lets the remaining nodes continue, and keeps the others out", async () => {
     await inTemporaryFolder(async (folder) => {
       const { logs } = await lostMajority(folder);
       const source = logs.get(4n)!;
@@ -74,14 +74,14 @@ describe("recoverCluster", () => {
         assert.deepEqual(applied.slice(-2), ["x = 21", "x = 22"]);
       }
 
-      // One of the lost comes back: it is of another cluster, whatever it says, and nobody follows it.
+      // A lost node returns. It belongs to another cluster, so no node follows it.
       cluster.start(1n, [2n, 3n, 4n, 5n], logs.get(1n)!);
       cluster.tick(60);
       const refused = cluster.done.filter(({ action }) => action.type === "refused");
       assert.ok(refused.some(({ node, action }) => node === 4n && "from" in action && action.from === 1n));
       assert.equal(leader.isLeader, true);
 
-      // And a new node makes it three.
+      // A new node is the third member.
       const fresh = await WalLog.open(join(folder, "6.wal"));
       cluster.join(6n, fresh);
       cluster.step(4n, { type: "addServer", id: 6n });
@@ -151,7 +151,7 @@ describe("recoverCluster", () => {
 });
 
 describe("wal-log recover-cluster", () => {
-  it("makes the log of a new cluster, and says what it is", async () => {
+  it("makes the log of a new cluster, and returns its end", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "left.wal");
       const log = await WalLog.open(path);
@@ -190,7 +190,7 @@ describe("wal-log recover-cluster", () => {
     });
   });
 
-  it("takes members that are ids, each once", async () => {
+  it("accepts only members that are ids, each once", async () => {
     for (
       const args of [[], ["--members", ""], ["--members", "2,x"], ["--members", "2,2"], ["--members", `${2n ** 64n}`]]
     ) {

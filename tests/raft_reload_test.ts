@@ -1,4 +1,4 @@
-/** Certificates are replaced while a transport goes on. */
+/** Certificates are replaced while a transport runs. */
 
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
@@ -18,13 +18,13 @@ const tls = (name: "node-1" | "node-2" | "next-2", ca: string): TransportTls => 
 const probe = (id: bigint, options: TransportTls) => new Probe(id, { reconnectDelay: [10, 20], tls: options }).start();
 
 describe("a transport that reloads its certificates", () => {
-  it("goes on with its connections, and uses the new ones in both directions", async () => {
+  it("keeps its connections, and uses the new certificates in both directions", async () => {
     const one = await probe(1n, tls("node-1", NEXT));
     const two = await probe(2n, tls("node-2", OLD));
     one.transport.setPeer(2n, two.address);
     two.transport.setPeer(1n, one.address);
     await until(() => one.reasons.length > 0 && two.reasons.length > 0, "refused: node 1 does not trust node 2");
-    // Node 1 trusts the new authority only, so it hears node 2 if and only if node 2 shows its new certificate.
+    // Node 1 trusts only the new authority, so it accepts node 2 if and only if node 2 presents its new certificate.
     two.transport.reload(tls("next-2", `${OLD}${NEXT}`));
     await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected both ways");
     const { connections } = two.transport.stats().get(1n)!;
@@ -47,7 +47,7 @@ describe("a transport that reloads its certificates", () => {
     await close(one, two);
   });
 
-  it("refuses what it cannot use, and goes on as before", async () => {
+  it("rejects invalid certificates, and continues as before", async () => {
     const one = await probe(1n, tlsOf("node-1"));
     const two = await probe(2n, tlsOf("node-2"));
     const { cert, ca } = tlsOf("node-2");
@@ -143,7 +143,7 @@ describe("a transport with revoked certificates", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it("refuses what is no fingerprint, and its own certificate", () => {
+  it("rejects invalid fingerprints, and its own certificate", () => {
     const attempt = (...revoked: string[]) => () => new Probe(1n, { tls: node("node-1", ...revoked) });
     const { message } = refuses(attempt("12:34"), "INVALID_ARGUMENT");
     assert.equal(message, 'Cannot make a transport: tls.revoked has "12:34", which is not a SHA-256 fingerprint');

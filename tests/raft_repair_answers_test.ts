@@ -8,7 +8,7 @@ import { encodeMembership } from "../src/raft/membership.ts";
 import { appendEach } from "./history.ts";
 import { type DiskCluster, ENTRIES, IDS, sends, written } from "./raft_damaged_nodes.ts";
 
-/** A node with one entry damaged, which hears nobody, and what it asks. */
+/** A node with one damaged entry that hears from no other node, and its requests. */
 function asking(cluster: DiskCluster, damaged: number) {
   cluster.stop(2n);
   cluster.damage(2n, damaged, damaged, "headers");
@@ -48,9 +48,9 @@ test("an answer to a request from before a restart is ignored", () => {
   assert.equal(node.isDamaged, false);
 });
 
-test("an entry of which nothing survives is not taken from one that does not know it to be committed", () => {
+test("an uncommitted copy does not replace an entry without a surviving header", () => {
   const cluster = written();
-  // Between terms 1 and 3, nothing tells what the term was.
+  // Between terms 1 and 3, nothing shows the entry's term.
   const command = new TextEncoder().encode("of term 2");
   const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command };
   cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
@@ -63,7 +63,7 @@ test("an entry of which nothing survives is not taken from one that does not kno
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
-test("a committed entry is not put after an uncommitted one, which is dropped", () => {
+test("a committed entry does not follow an uncommitted one, which is dropped", () => {
   const cluster = written();
   const command = new TextEncoder().encode("of a leader that few had heard of");
   const own = [[1, 2], [2, 2], [3, 4]].map(([behind, term]): LogEntry => (
@@ -84,7 +84,7 @@ test("a committed entry is not put after an uncommitted one, which is dropped", 
 
 test("entries before a common entry are equal, even if not known to be committed", () => {
   const cluster = written();
-  // Between terms 1 and 3, nothing tells what the term was.
+  // Between terms 1 and 3, nothing shows the entry's term.
   const lost: LogEntry = {
     term: 2,
     index: ENTRIES + 1,
@@ -112,7 +112,7 @@ test("an answer of a non-member that was not asked is ignored", () => {
   assert.equal(node.isDamaged, false);
 });
 
-test("a node asks who claims to lead, of whom its damaged log may not know, and nobody else who speaks to it", () => {
+test("a damaged node also asks an unknown leader, and no other unknown node", () => {
   const cluster = written();
   const { node } = asking(cluster, 10);
   const vote = { candidate: 8n, lastLogIndex: 0, lastLogTerm: 0 };
@@ -126,7 +126,7 @@ test("a node asks who claims to lead, of whom its damaged log may not know, and 
   assert.deepEqual([...new Set(asked)].sort(), [1n, 3n, 9n]);
 });
 
-test("a node asks the members that a member names, and nobody whom another node names", () => {
+test("a damaged node asks the members that a member reports, not those of another node", () => {
   const cluster = written();
   const { node, answer } = asking(cluster, 10);
   node.step({ type: "message", message: answer({ from: 9n, members: [2n, 9n] }) });
@@ -153,7 +153,7 @@ test("a damaged change of members is reported when it can be read again", () => 
 
 test("a snapshot is refused if it would drop entries that may have been acknowledged", () => {
   const cluster = written();
-  // Between terms 1 and 3, nothing tells what the term was.
+  // Between terms 1 and 3, nothing shows the entry's term.
   const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command: new Uint8Array(10) };
   cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
   const { node, answer } = asking(cluster, ENTRIES + 1);
@@ -162,7 +162,7 @@ test("a snapshot is refused if it would drop entries that may have been acknowle
   const install: Message = { type: "installSnapshot", term: 4, leader: 1n, snapshot };
   assert.deepEqual(node.step({ type: "message", message: install }), []);
   assert.equal(node.log.lastIndex, ENTRIES + 2);
-  // A leader that had never heard of it has everything that was ever acknowledged to anyone.
+  // A leader that has never heard from this node has every acknowledged entry.
   node.step({ type: "message", message: answer({ term: 4, leads: true, lastIndex: ENTRIES }) });
   assert.equal(node.isDamaged, false);
   assert.equal(node.log.lastIndex, ENTRIES);

@@ -69,7 +69,7 @@ test("a damaged uncommitted last entry is dropped for a leader that does not hav
   cluster.passes = ({ to }) => to === 2n;
   cluster.propose(1n, "only on 1 and 2");
   cluster.passes = ({ from, to }) => from !== 1n && to !== 1n && from !== 2n && to !== 2n;
-  // Node 3 never had it; node 2 cannot read it any more.
+  // Node 3 never had the entry. Node 2 can no longer read it.
   cluster.stop(2n);
   cluster.damage(2n, ENTRIES + 1, ENTRIES + 1, "headers");
   cluster.stop(1n);
@@ -78,7 +78,7 @@ test("a damaged uncommitted last entry is dropped for a leader that does not hav
   cluster.boot(1n);
   cluster.passes = () => true;
   cluster.tick(9);
-  // Two of three might have acknowledged it. Nobody leads, and so nobody may decide that it was not committed.
+  // Two of three nodes might have acknowledged it. Without a leader, no node may decide that it was not committed.
   assert.deepEqual(IDS.map((id) => cluster.node(id).isDamaged), [true, true, false]);
   assert.deepEqual(IDS.map((id) => cluster.node(id).log.lastIndex), [ENTRIES + 1, ENTRIES + 1, ENTRIES]);
 
@@ -89,7 +89,7 @@ test("a damaged uncommitted last entry is dropped for a leader that does not hav
   other.stop(2n);
   other.damage(2n, ENTRIES + 1, ENTRIES + 1, "headers");
   other.passes = () => true;
-  // Node 1 loses everything behind the commit index, as one that was elected without it would have.
+  // Node 1 loses all entries after the commit index, as a leader elected without it would truncate them.
   other.boot(1n);
   other.node(1n).log.truncate(ENTRIES + 1);
   other.elect(3n);
@@ -138,9 +138,9 @@ test("a node with a damaged snapshot gets the same one, or a later one", () => {
   }
 });
 
-test("a leader's snapshot heals what no repair can, even if the leader's log is longer", () => {
+test("a leader's snapshot replaces entries that cannot be repaired", () => {
   const cluster = written();
-  // Node 2 has led in term 2, and nobody has heard of what it wrote.
+  // Node 2 was the leader in term 2, and no other node has received its entries.
   const log = cluster.logs.get(2n)!;
   log.setHardState({ term: 2, votedFor: 2n });
   const command = new Uint8Array(300);

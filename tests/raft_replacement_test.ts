@@ -61,7 +61,7 @@ test("a member is replaced as one act: learner, level, promoted, the old one rem
   const leader = cluster.elect(1n);
   for (let i = 0; i < 20; i++) cluster.propose(1n, `${i}`);
   cluster.join(4n);
-  // Node 3 is dead.
+  // Node 3 has permanently failed.
   cluster.passes = ({ to, from }) => to !== 3n && from !== 3n;
   cluster.step(1n, { type: "replaceServer", id: 3n, by: 4n, address: "four:4" });
   assert.deepEqual(leader.status().replacement, { from: 3n, to: 4n });
@@ -74,7 +74,7 @@ test("a member is replaced as one act: learner, level, promoted, the old one rem
   assert.equal(leader.status().replacement, null);
 });
 
-test("the next leader goes on with a replacement, at each stage, also after a snapshot and a restart", () => {
+test("the next leader continues a replacement at each stage, also after a restart", () => {
   for (const stage of [0, 1]) {
     const cluster = new Cluster([1n, 2n, 3n], CONFIG);
     const leader = cluster.elect(1n);

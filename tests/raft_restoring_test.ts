@@ -1,4 +1,4 @@
-/** How the application gets a snapshot that was installed, and gives one that it has written in pieces. */
+/** The application restores installed snapshots, and writes its own snapshots in pieces. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ function whole(index: number): Message {
   return { type: "installSnapshot", term: 1, leader: 1n, snapshot };
 }
 
-test("the application reads a snapshot from the log, whole or in parts, though a later one takes its place", async () => {
+test("the application can read a snapshot after a later one has replaced it", async () => {
   for (const length of [20, undefined]) {
     const log = new CountingLog();
     const node = RaftNode.withLog({ id: 2n, peers: [1n, 3n] }, log);
@@ -44,7 +44,7 @@ test("the application reads a snapshot from the log, whole or in parts, though a
   }
 });
 
-/** A log that cannot be read while the test says so. */
+/** A log whose reads fail while the test requests it. */
 class FailingLog extends MemoryLog {
   fails: "opening" | "reading" | null = null;
   override openSnapshotSource(): SnapshotSource | undefined {
@@ -86,7 +86,7 @@ test("a node ends whose application cannot read a snapshot", () => {
   assert.throws(() => node.step({ type: "tick" }), isEnd);
 });
 
-test("a snapshot of a node's own that was written in pieces is taken like any other", () => {
+test("a node accepts its own snapshot that was written in pieces", () => {
   const log = new MemoryLog();
   const node = RaftNode.withLog({ id: 1n, maxSnapshotBytes: 100 }, log);
   while (!node.isLeader) node.step({ type: "tick" });
@@ -117,7 +117,7 @@ test("a snapshot of a node's own that was written in pieces is taken like any ot
   assert.deepEqual([stale.isOpen, log.snapshot()?.data.length], [false, 100]);
 });
 
-test("a node begins a snapshot anew if the log gave it up for lack of room", () => {
+test("a node restarts a snapshot that the log discarded for lack of space", () => {
   class FullLog extends MemoryLog {
     isFull = false;
     override createSnapshotTarget(...args: Parameters<MemoryLog["createSnapshotTarget"]>) {

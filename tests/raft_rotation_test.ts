@@ -1,4 +1,4 @@
-/** The authority that signs the nodes' certificates can be replaced while the cluster goes on, as the guide has it. */
+/** The authority that signs the nodes' certificates can be replaced while the cluster runs, as the guide describes. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ const OLD = certificate("ca.pem");
 const NEXT = certificate("ca-next.pem");
 const HOUR_MS = 3_600_000;
 
-/** What a node shows, and whom it trusts. */
+/** A node's certificate and its trusted authorities. */
 function tls(name: "node-1" | "node-2" | "next-2", ca: string): TransportTls {
   return { ca, cert: certificate(`${name}.pem`), key: certificate(`${name}.key`) };
 }
@@ -18,7 +18,7 @@ function vote(candidate: bigint): Message {
   return { type: "preVote", term: 1, candidate, lastLogIndex: 0, lastLogTerm: 0 };
 }
 
-/** Nodes 1 and 2, started, which know each other. */
+/** Starts nodes 1 and 2, which know each other's addresses. */
 async function pair(one: TransportTls, two: TransportTls): Promise<[Probe, Probe]> {
   const options = { reconnectDelay: [20, HOUR_MS] as const };
   const probes = [new Probe(1n, { ...options, tls: one }), new Probe(2n, { ...options, tls: two })] as const;

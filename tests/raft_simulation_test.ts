@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Counts, simulateRaft } from "./raft_simulation.ts";
 
-/** Some dozens of histories; `deno task sim:raft --seeds N` runs any number. */
+/** The number of histories. `deno task sim:raft --seeds N` runs any number. */
 const SEEDS = 30;
 
 test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterwards", async () => {

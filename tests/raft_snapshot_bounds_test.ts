@@ -15,7 +15,10 @@ import { Cluster } from "./raft_cluster.ts";
 
 const IDS = [1n, 2n, 3n];
 
-/** A cluster of which a leader has a snapshot with meta that node 3 needs, and the sizes of the messages that bring it. */
+/**
+ * A cluster with a snapshot of the leader that node 3 needs, and the sizes of the messages that carry it. The snapshot
+ * has meta.
+ */
 function withMeta(
   bytes: number,
   metaBytes: number,
@@ -70,7 +73,7 @@ function piece(offset: number, length: number, other: Partial<InstallSnapshot> &
   return { type: "message", message } as const;
 }
 
-/** What a node answers: where the next piece begins; `undefined` if it has the whole. */
+/** The node's answer: the offset of the next piece; `undefined` if the snapshot is complete. */
 function take(node: RaftNode, event: ReturnType<typeof piece>): number | undefined {
   const [send] = node.step(event).filter(({ type }) => type === "send") as SendAction[];
   return (send!.message as InstallSnapshotReply).nextOffset;
@@ -108,12 +111,12 @@ test("a node makes no snapshot that the others would refuse", () => {
 
 test("pieces of an unfinished snapshot are dropped after a while", () => {
   for (const ticks of [190, 210]) {
-    // Without a clock of its own: it is no member, and does not ask for votes.
+    // The node has no clock of its own: it is not a member, and does not request votes.
     const node = new RaftNode({ ...CONFIG, peers: [], joining: true });
     assert.equal(take(node, piece(0, 300)), 300);
     for (let tick = 0; tick < ticks; tick++) node.step({ type: "tick" });
     assert.equal(take(node, piece(300, 300)), ticks === 190 ? 600 : 0);
-    // Each piece is a sign of life.
+    // Each piece shows that the transfer continues.
     for (let tick = 0; tick < 190; tick++) node.step({ type: "tick" });
     assert.equal(take(node, piece(600, 300)), ticks === 190 ? 900 : 0);
   }

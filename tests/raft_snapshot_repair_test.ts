@@ -1,4 +1,4 @@
-/** A node with a damaged snapshot gets an intact one from any node that has one, without a leader. */
+/** A node with a damaged snapshot gets an undamaged one from any node that has one, without a leader. */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
@@ -17,7 +17,7 @@ function stateAt(index: Index): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: 100 }, (_, i) => i + index);
 }
 
-/** Three nodes on disks, whose applications make a snapshot when they are asked for one. */
+/** Three nodes on disks whose applications take a snapshot on request. */
 class DiskCluster extends Cluster {
   readonly disks: Map<NodeId, SimulatedDisk> = new Map(IDS.map((id) => [id, new SimulatedDisk({ seed: Number(id) })]));
   readonly logs: Map<NodeId, WalLog> = new Map();
@@ -40,7 +40,7 @@ class DiskCluster extends Cluster {
     this.nodes.delete(id);
   }
 
-  /** Flips a bit in the snapshot of a node that was stopped. */
+  /** Flips a bit in the snapshot of a stopped node. */
   flip(id: NodeId): void {
     const disk = this.disks.get(id)!;
     disk.flip(disk.files().find((path) => path.endsWith(".snap"))!, 60);
@@ -51,7 +51,7 @@ class DiskCluster extends Cluster {
     assert.equal(this.node(id).log.snapshotIndex, index);
   }
 
-  /** Lets time pass, and applications make snapshots. */
+  /** Ticks all nodes, and lets applications take snapshots. */
   pass(ticks: number): void {
     for (let tick = 0; tick < ticks; tick++) {
       this.tick(1);
@@ -62,7 +62,7 @@ class DiskCluster extends Cluster {
     }
   }
 
-  /** What the nodes were told to restore. */
+  /** The snapshots that nodes restored. */
   get restored(): [NodeId, Index][] {
     return this.done.flatMap(({ node, action }: { node: NodeId; action: Action }) => {
       if (action.type !== "restoreSnapshot") return [];
@@ -72,7 +72,7 @@ class DiskCluster extends Cluster {
   }
 }
 
-/** A cluster of which the nodes have snapshots at these indexes, stopped; those of 1 and 2 are damaged. */
+/** A stopped cluster whose nodes have snapshots at these indexes. Those of nodes 1 and 2 are damaged. */
 function damaged(indexes: readonly Index[], config: Partial<RaftConfig> = {}): DiskCluster {
   const cluster = new DiskCluster(config);
   cluster.elect(1n);
@@ -84,7 +84,7 @@ function damaged(indexes: readonly Index[], config: Partial<RaftConfig> = {}): D
   return cluster;
 }
 
-/** The cluster goes on: all are whole, now and when they are opened anew, and commit. */
+/** Checks that no node is damaged, now and after a restart, and that the cluster commits. */
 function assertGoesOn(cluster: DiskCluster): void {
   cluster.pass(60);
   assert.deepEqual(IDS.map((id) => cluster.node(id).isDamaged), [false, false, false]);
@@ -131,7 +131,7 @@ test("a snapshot is fetched although a third of all messages is lost, and from a
   assertGoesOn(cluster);
 
   const other = damaged([30, 30, 30], { snapshotChunkBytes: 7 });
-  // Node 2 has a whole one too, and answers only now and then.
+  // Node 2 also has an undamaged snapshot, and answers only sometimes.
   for (const id of IDS) other.boot(id);
   let pieces = 0;
   other.passes = ({ from, message }) => message.type !== "snapshotReply" || from !== 3n || ++pieces <= 5;
@@ -160,7 +160,7 @@ test("a snapshot of another term than the damaged one is refused", () => {
   }
   const tooLarge = node.step({ type: "message", message: { ...reply(30, 1), offset: 2 ** 40 } });
   assert.deepEqual(tooLarge.map(({ type }) => type), ["refused"]);
-  // The bytes of two nodes' snapshots may differ: all of them come from one.
+  // The bytes of two nodes' snapshots may differ, so all pieces must come from one node.
   const part = (from: NodeId, start: number, end: number): SnapshotReply => {
     const whole = reply(30, 1);
     const data = from === 3n ? whole.snapshot.data.slice(start, end) : new Uint8Array(end - start);
@@ -181,7 +181,8 @@ test("an entry counts as committed if the members without it in a snapshot are n
   const cluster = damaged([30, 30, 20]);
   cluster.boot(3n);
   const node = cluster.node(3n);
-  // No member, another term, no entry, itself; and one member, however often.
+  // Reports that do not count: of a non-member, with another term, without the entry, of the node itself, repeated by
+  // one member.
   for (
     const message of [
       ...[ask(9n, 30, 1), ask(1n, 30, 2), ask(1n, 30, 0), ask(1n, ENTRIES + 99, 1), ask(3n, 30, 1)],

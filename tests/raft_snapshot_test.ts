@@ -8,7 +8,7 @@ import { MemoryLog } from "../src/api/memory_log.ts";
 import type { NodeId, Snapshot } from "../src/api/types.ts";
 import { LinkedCluster } from "./raft_links.ts";
 
-/** 100 ms of round trip, 100 Mbit/s. */
+/** A round trip of 100 ms, and 100 Mbit/s. */
 const SLOW = { delay: 50, bandwidth: 12_500, tick: 50 };
 const PIECE = 64 * 1024;
 const CONFIG = { checkQuorum: true, noOp: true, maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: PIECE };
@@ -30,7 +30,7 @@ function withSnapshot(
   return { cluster, id, away };
 }
 
-/** Lets time pass until a node has a snapshot, or too much has. Returns how long that took, in milliseconds. */
+/** Runs until a node has a snapshot, or a time limit has passed. Returns the time, in milliseconds. */
 function untilInstalled(cluster: LinkedCluster, node: NodeId, each: () => void = () => {}): number {
   const before = cluster.now;
   const { log } = cluster.nodes.get(node)!;
@@ -43,7 +43,7 @@ test("pieces follow each other without waiting for answers", () => {
   const { cluster, id, away } = withSnapshot(8 * MIB);
   cluster.setCut(id, away, false);
   const before = cluster.link(id, away).bytes;
-  // On the wire alone it takes 671 ms; a piece a round trip would take 12,800.
+  // The transmission takes 671 ms. One piece each round trip would take 12,800 ms.
   const took = untilInstalled(cluster, away);
   assert.ok(took < 2000, `${took} ms`);
   const ratio = (cluster.link(id, away).bytes - before) / (8 * MIB);
@@ -83,7 +83,7 @@ for (const length of [300, 3000]) {
 
 for (const pieces of ["in pieces", "whole"]) {
   test(`a snapshot that is sent ${pieces} is not sent again while it is on its way`, () => {
-    // On the wire it takes longer than many heartbeats.
+    // The transmission takes longer than many heartbeats.
     const { cluster, id, away } = withSnapshot(16 * MIB, pieces === "whole" ? { snapshotChunkBytes: 0 } : {});
     cluster.setCut(id, away, false);
     untilInstalled(cluster, away);
@@ -127,7 +127,7 @@ test("reads are answered while a snapshot is being sent", () => {
   assert.deepEqual(ready, Array.from({ length: asked }, (_, i) => i + 1));
 });
 
-/** A log of which the snapshot cannot be read while the test says so. */
+/** A log whose snapshot cannot be read while the test requests it. */
 class UnreadableLog extends MemoryLog {
   isUnreadable = false;
   override snapshot(): Snapshot | undefined {
@@ -136,7 +136,7 @@ class UnreadableLog extends MemoryLog {
   }
 }
 
-/** A leader of three in term 1 that has a snapshot of index 5, and node 2, which needs it. */
+/** A leader of three in term 1 with a snapshot at index 5, and node 2, which needs it. */
 function sending(
   bytes: number,
   config: Partial<RaftConfig>,
@@ -186,7 +186,7 @@ test("pieces are resent only if an answer shows that the node started over", () 
   assert.deepEqual(step(upTo(30)), [40, 50]);
   assert.deepEqual(step(upTo(0)), [0, 10, 20]);
   assert.deepEqual(step(upTo(60)), [60, 70, 80]);
-  // It has all, and could not install it.
+  // It has the whole snapshot, and could not install it.
   assert.deepEqual(step(upTo(100)), [100]);
 });
 
@@ -237,7 +237,7 @@ const DAMAGED: Message = { type: "repairRequest", term: 1, from: 2n, request: 1,
 test("a node that has streamed past a snapshot gets its lost pieces again", () => {
   const bounds = { snapshotChunkBytes: 10, maxInflightBytes: 30, trailingEntries: 2 };
   const one = sending(100, { ...bounds, strictMembership: false });
-  // It acknowledged all and restarts with damage; others heal it while the pieces are lost.
+  // It acknowledged all pieces and restarts with damage. Other nodes repair it while the pieces are lost.
   one.step(rejection({ success: true, matchIndex: 6, conflictIndex: 0 }));
   assert.deepEqual(one.step(DAMAGED), [0, 10, 20]);
   const { prevLogIndex, round } = heartbeatOf(one);

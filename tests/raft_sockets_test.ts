@@ -1,4 +1,4 @@
-/** Nodes over real sockets, on links that are slow and that break. */
+/** Nodes over real sockets, on slow and unreliable links. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ const IDS = [1n, 2n, 3n] as const;
 const CONFIG = { checkQuorum: true, noOp: true, maxBatch: 256, maxBatchBytes: 1024 * 1024 };
 const TICK_MS = 50;
 
-/** Three nodes; between node 1, which leads, and each of the others there is a link of 100 ms and 100 Mbit/s. */
+/** Three nodes. The links between the leader, node 1, and the others have 100 ms and 100 Mbit/s. */
 class Slow {
   readonly nodes: Map<NodeId, RaftNode> = new Map();
   /** From node 1 to each of the others, and back. */

@@ -1,11 +1,11 @@
-/** What a node says of itself and of the others. */
+/** The status of a node and of its peers. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cluster } from "./raft_cluster.ts";
 import { propose } from "./raft_nodes.ts";
 
-test("a leader's status says how far each other node is, and when it was last heard from", () => {
+test("a leader's status has the progress and the last contact of each node", () => {
   const cluster = new Cluster([1n, 2n, 3n], { heartbeatInterval: 3 });
   const leader = cluster.elect(1n);
   cluster.step(1n, propose("a"));

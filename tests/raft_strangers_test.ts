@@ -67,7 +67,7 @@ for (const from of [2n, STRANGER]) {
   });
 }
 
-test("a node takes a term that it has missed by far", () => {
+test("a node accepts a term far above its own", () => {
   const cluster = new Cluster(IDS);
   cluster.elect(1n);
   const away = cluster.node(3n);
@@ -123,7 +123,7 @@ test("an answer of a non-member does not end a leadership", () => {
     assert.deepEqual(leader.step(deliver(message)), [], message.type);
     assert.deepEqual(seen(leader), before, message.type);
   }
-  // A member's does.
+  // The message of a member ends the leadership.
   leader.step(deliver({ type: "requestVoteReply", from: 2n, term, voteGranted: false }));
   assert.deepEqual([leader.role, leader.term], ["follower", term]);
 });
@@ -150,6 +150,6 @@ test("only a leader or a member hands over", () => {
   assert.deepEqual(asked.map((action) => (action as SendAction).message.type), ["requestVote", "requestVote"]);
 });
 
-test("strictMembership takes a boolean", () => {
+test("strictMembership must be a boolean", () => {
   assert.throws(() => new RaftNode({ id: 1n, strictMembership: 1 as never }), { code: "INVALID_ARGUMENT" });
 });

@@ -11,7 +11,7 @@ import { Cluster } from "./raft_cluster.ts";
 
 type Operation = "read" | "append" | "truncate" | "setHardState" | "applySnapshot" | "sync";
 
-/** A log of which operations fail while the test says so, before they have changed anything. */
+/** A log whose operations fail while the test requests it, before they change anything. */
 class FailingLog extends MemoryLog {
   readonly failing: Map<Operation, WalLogErrorCode> = new Map();
 
@@ -57,7 +57,7 @@ const propose = (text = "x") => ({ type: "propose", command: new TextEncoder().e
 const types = (actions: readonly Action[]) => actions.map(({ type }) => type);
 const FLOWS: readonly Partial<RaftConfig>[] = [{}, { maxInflightMessages: 10 }];
 
-/** A cluster of three in which the log of one fails when it is told to. */
+/** A cluster of three. The log of one node fails when the test requests it. */
 function clusterWith(id: bigint, config: Partial<RaftConfig> = {}): { cluster: Cluster; log: FailingLog } {
   const cluster = new Cluster([], config);
   const log = new FailingLog();
@@ -173,7 +173,7 @@ test("a node without space for its vote votes later", () => {
   log.failing.set("setHardState", "NO_SPACE");
   assert.deepEqual(types(node.step(ask)), ["logFailed"]);
   assert.deepEqual([node.term, log.hardState.term], [0, 0]);
-  // Nor does it ask for votes in a term that it could not write down.
+  // It requests no votes in a term that it could not store.
   for (let tick = 0; tick < 30; tick++) node.step(TICK);
   node.step({ type: "message", message: { type: "preVoteReply", term: 0, voteGranted: true, from: 3n } });
   assert.deepEqual([node.role, node.term], ["follower", 0]);

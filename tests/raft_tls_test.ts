@@ -52,7 +52,7 @@ describe("a transport with TLS", () => {
     }
   });
 
-  it("takes several certificates at once, text around them, and bytes", async () => {
+  it("accepts several certificates, text around them, and bytes", async () => {
     const bytes = (pem: string | Uint8Array) => new TextEncoder().encode(pem as string);
     const [first, second] = [tlsOf("node-1"), tlsOf("node-2")];
     const many = `the old\n${tlsOf("stranger").ca}\nthe new\n${first.ca}`.replaceAll("\n", "\r\n");
@@ -77,7 +77,7 @@ describe("a transport with TLS", () => {
   });
 
   it("does not let a node act as another, even with a certificate of the cluster", async () => {
-    // Node 3 says that it is node 2, and says so well before the true one does.
+    // Node 3 claims to be node 2, before the real one connects.
     const one = await new Probe(1n, { tls: tlsOf("node-1") }).start();
     const three = new Probe(2n, { tls: tlsOf("node-3"), reconnectDelay: [HOUR_MS, HOUR_MS] });
     three.transport.setPeer(1n, one.address);
@@ -215,7 +215,7 @@ describe("a transport with TLS", () => {
     for (const [i, { socket }] of callers.entries()) if (i % 2 === 0) socket.write(half);
     await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
     assert.deepEqual(patient.reasons, Array(6).fill("too many callers without a hello"));
-    // Not when the runtime has had enough of them, which takes minutes.
+    // The runtime's own time limit takes minutes.
     let isClosed = false;
     void close(patient).then(() => isClosed = true);
     await until(() => isClosed && callers.every(({ isClosed }) => isClosed), "all are gone");

@@ -14,7 +14,7 @@ const FOLDER = resolve("/raft.wal");
 const snapshotAt = (index: number) => ({ type: "snapshot", index, data: new Uint8Array(8) }) as const;
 const openOn = ({ fileSystem }: SimulatedDisk): WalLog => WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 4096 });
 
-/** A node that leads alone, and has applied commands of 10 bytes. */
+/** A node that is the only member, and has applied commands of 10 bytes. */
 function alone(entries: number, config: Partial<RaftConfig>, log: RaftLog = new MemoryLog()): RaftNode {
   const node = RaftNode.withLog({ id: 1n, ...config }, log);
   lead(node, entries);
@@ -26,7 +26,7 @@ function lead(node: RaftNode, entries: number, bytes = 10): void {
   for (let i = 0; i < entries; i++) node.step({ type: "propose", command: new Uint8Array(bytes) });
 }
 
-/** Three nodes of which the third misses entries that the first then makes a snapshot of. */
+/** Three nodes. The third lacks entries that the snapshot of the first then includes. */
 function withAway(entries: number, config: Partial<RaftConfig>): Cluster {
   const cluster = new Cluster(IDS, { maxBatch: 4, ...config });
   cluster.elect(1n);
@@ -122,7 +122,7 @@ test("counts the entries below an older snapshot from the last applied one", () 
   assert.equal(far.log.firstIndex, 18);
 });
 
-/** A log without room for a snapshot, while the test says so. */
+/** A log without space for a snapshot while the test requests it. */
 class FullLog extends MemoryLog {
   isFull = false;
   override applySnapshot(snapshot: NewSnapshot): void {
@@ -148,7 +148,7 @@ test("a snapshot without space releases nothing", () => {
   assert.equal(log.firstIndex, 16);
 });
 
-test("a node that takes over an open log releases the entries that the previous one kept", () => {
+test("a new node on an open log releases the entries that the previous one kept", () => {
   const log = new MemoryLog();
   alone(20, { trailingEntries: 5 }, log).step(snapshotAt(20));
   const node = RaftNode.withLog({ id: 1n, trailingEntries: 5 }, log);
@@ -170,7 +170,7 @@ test("nothing is kept across a restart", () => {
   assert.equal(node.log.firstIndex, 21);
 });
 
-/** A follower that applied entries 1 to 4 of a leader's, and has 5 and 6 too. */
+/** A follower that has applied entries 1 to 4 of a leader, and also has entries 5 and 6. */
 function follower(config: Partial<RaftConfig>): { node: RaftNode; step: (message: Message) => Action[] } {
   const node = new RaftNode({ id: 1n, peers: [2n, 3n], ...config });
   const step = (message: Message) => node.step({ type: "message", message });
@@ -199,7 +199,7 @@ for (const [what, index, first] of [["clears the log", 9, 10], ["leaves entries 
   });
 }
 
-test("a node with an entry behind the snapshot answers for what the snapshot covers", () => {
+test("a node with an entry after the snapshot acknowledges the entries in it", () => {
   const { node, step } = follower({ trailingEntries: 3 });
   node.step(snapshotAt(4));
   const entries = [{ term: 1, index: 3, kind: "normal", command: new Uint8Array(1) }] as const;
@@ -210,7 +210,7 @@ test("a node with an entry behind the snapshot answers for what the snapshot cov
   assert.deepEqual([reply.message.success, reply.message.matchIndex], [true, 4]);
 });
 
-/** Makes a follower the leader of term 2. Returns what it sends a node that has nothing. */
+/** Makes a follower the leader of term 2. Returns its messages to a node without entries. */
 function sentToEmpty({ node, step }: ReturnType<typeof follower>): string[] {
   for (let ticks = 0; node.role !== "candidate"; ticks++) {
     assert.ok(ticks < 100);

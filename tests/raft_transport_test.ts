@@ -1,4 +1,4 @@
-/** Messages over TCP on the loopback, and connections that are made again. */
+/** Messages over TCP on the loopback interface, and reconnecting. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -7,7 +7,7 @@ import { TcpTransport } from "../src/raft/mod.ts";
 import { close, CLUSTER, connected, HOUR_MS, large, LOOPBACK, Probe, tlsOf, until, vote } from "./transports.ts";
 
 describe("a TCP transport", () => {
-  it("delivers what is sent, in order, each way between three nodes", async () => {
+  it("delivers messages in order, in each direction between three nodes", async () => {
     const probes = await connected([1n, 2n, 3n]);
     for (let term = 1; term <= 500; term++) {
       for (const { transport: { id }, transport } of probes) {
@@ -78,7 +78,7 @@ describe("a TCP transport", () => {
     await close(one, again, moved);
   });
 
-  it("keeps nothing for a peer that is not connected, and counts what it drops", async () => {
+  it("queues nothing for a peer without a connection, and counts dropped messages", async () => {
     const lost = await new Probe(2n).start();
     const { port } = lost.address;
     await close(lost);

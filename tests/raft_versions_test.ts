@@ -8,7 +8,7 @@ import { clusterDigest, decodeHello, encodeHello, HELLO_BYTES, type Protocol } f
 import { fromHex, hex } from "./raft_bytes.ts";
 import { close, CLUSTER, Probe, RawConnection, until, vote } from "./transports.ts";
 
-/** The next release: it speaks version 2 too, in which forwarded reads came. */
+/** The protocol of the next release. It also supports version 2, which introduced forwarded reads. */
 const NEXT: Protocol = { versions: { least: 1, greatest: 2 }, since: { ...SINCE, readRequest: 2, readReply: 2 } };
 /** Its hello from node 2 to node 1, recorded. */
 const NEXT_HELLO = "57414c4c4f4752540100020002000000000000000100000000000000" +
@@ -55,11 +55,11 @@ describe("nodes of different releases", () => {
     assert.equal(two.transport.stats().get(1n)!.version, 0);
   });
 
-  it("send no new type before they know what the other speaks", async () => {
+  it("send no new type before they know the other's version", async () => {
     const [one, two] = [node(1n, NEXT), node(2n)];
     await Promise.all([one.start(), two.start()]);
     one.transport.setPeer(2n, two.address);
-    // The connection is being made, and this would wait for it.
+    // The connection is in progress, and this message would wait for it.
     one.transport.send(2n, { ...read, from: 1n });
     one.transport.send(2n, vote(3, 1n));
     await until(() => two.received.length > 0, "a message");
