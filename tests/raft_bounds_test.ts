@@ -83,8 +83,8 @@ test("a command too large for a message is refused", () => {
 });
 
 for (const snapshotChunkBytes of [0, 50_000]) {
-  const how = snapshotChunkBytes === 0 ? "is to be sent whole" : "is to be sent in larger pieces";
-  test(`a snapshot that ${how} goes in messages that are no larger than maxMessageBytes`, () => {
+  const how = snapshotChunkBytes === 0 ? "without pieces" : "with larger pieces";
+  test(`a snapshot ${how} is sent in messages within maxMessageBytes`, () => {
     const { cluster, largest } = measured({ maxMessageBytes: 20_000, snapshotChunkBytes });
     cluster.elect(1n);
     const mend = cutOff(cluster, 3n);

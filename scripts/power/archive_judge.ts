@@ -1,6 +1,7 @@
 /**
  * Judges the archive of one disk's log over all its power cuts. After each cut, the archive must hold a state of the
- * history. The state includes each entry that was reported as archived, and the log still has everything that it shows.
+ * history. That state includes each entry that was reported as archived, and the log still has all entries of that
+ * state.
  *
  * @module
  */
@@ -10,11 +11,11 @@ import { ArchiveDamage, readArchive } from "./archived.ts";
 import type { Decoded, Files } from "./decoder.ts";
 import { type Contents, inWords, NOTHING } from "./history.ts";
 
-/** What the judge of archives has seen. */
+/** The counts of the judge of archives. */
 export interface ArchiveJudgements {
   /** Archives that were judged after a cut. */
   archives: number;
-  /** Those that lacked something that the log had. */
+  /** Archives that lacked a part of the log. */
   behind: number;
   /** Reports that an index is archived. */
   promises: number;
@@ -24,9 +25,9 @@ export interface ArchiveJudgements {
 export class ArchiveJudge {
   readonly counts: ArchiveJudgements = { archives: 0, behind: 0, promises: 0 };
   readonly #decode: (files: Files) => Decoded;
-  /** All states that the log had, from the beginning of the disk on. */
+  /** All states that the log had since the disk was made. */
   #states: Contents[] = [NOTHING];
-  /** The number of the state that this life of the machine began with. */
+  /** The number of the first state in this run of the machine. */
   #first = 0;
   /** The number of the first state that the archive may hold. */
   #promised = 0;
@@ -37,7 +38,7 @@ export class ArchiveJudge {
   }
 
   /**
-   * Takes in a step.
+   * Records a step.
    *
    * @param contents The contents after it.
    */
@@ -46,12 +47,12 @@ export class ArchiveJudge {
   }
 
   /**
-   * Takes in that an index is archived. A restore then has the entry that the log had there, or one of the same index
-   * and term: Raft takes these for the same. A restore need not have the steps after that entry.
+   * Records that an index is archived. A restore then has the log's entry at that index, or one of the same index and
+   * term: Raft treats these as equal. A restore need not have the steps after that entry.
    *
    * @param index The index.
    * @param number The step of this guest after which the log had the entry.
-   * @returns What is wrong; `undefined` if nothing is.
+   * @returns The violation; `undefined` if there is none.
    */
   archived(index: number, number: number): string | undefined {
     const state = this.#states[this.#first + number];
@@ -67,7 +68,7 @@ export class ArchiveJudge {
    *
    * @param store The objects by their keys, in base64.
    * @param contents The contents of the log. They are a state of its history.
-   * @returns What is wrong; `undefined` if nothing is.
+   * @returns The violation; `undefined` if there is none.
    */
   found(store: Files, contents: Contents): string | undefined {
     // The log may have had these contents several times. The archive may then be as new as the last time.

@@ -35,9 +35,11 @@ const SEGMENT_BYTES = [4096, 8192, 32768];
 /** Cuts at early requests hit the mount and the opening. */
 const EARLY_REQUESTS = 45;
 const LATE_REQUESTS = 220;
-/** An archiver beside the writer makes most of the requests. */
+/** An archiver next to the writer makes most of the requests. */
 const LATE_REQUESTS_SHIPPING = 800;
-/** How often a guest ships its log to an archive. Otherwise, the archive lags, until another guest goes on. */
+/**
+ * The probability that a guest ships its log to an archive. Otherwise, the archive lags until another guest continues.
+ */
 const SHIPPING_PROBABILITY = 0.5;
 /** The longest that a guest may be silent, in milliseconds: then it hangs. */
 const SILENCE_MS_MAX = 1_800_000;

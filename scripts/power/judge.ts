@@ -53,7 +53,7 @@ export class Judge {
     this.#archive = new ArchiveJudge(decode);
   }
 
-  /** What the judge of the archive has seen. */
+  /** The counts of the archive's judge. */
   get archiveCounts(): ArchiveJudge["counts"] {
     return this.#archive.counts;
   }

@@ -1,6 +1,6 @@
 /**
- * Writes a history to a log with the library, and reports each step. It runs in the guest. If the orders say so, the
- * log is shipped to an archive meanwhile.
+ * Writes a history to a log with the library, and reports each step. It runs in the guest. The orders can request that
+ * the log is also shipped to an archive.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { Shipper } from "./shipper.ts";
 const REST_MS = 30;
 /** The steps after which all steps are durable. */
 const SHIPPED: readonly Step["kind"][] = ["sync and wait", "syncSync", "reopen"];
-/** How often the writer waits for the archiver after such a step. */
+/** The probability that the writer waits for the archiver after such a step. */
 const WAIT_PROBABILITY = 0.5;
 /** Files without data of the log. Reading `LOCK` would release the lock. */
 const WITHOUT_DATA = ["LOCK", "RESERVE"];
@@ -139,7 +139,7 @@ export class Writer {
       await this.#do(step, number, model);
       model.apply(step);
       if (SHIPPED.includes(step.kind)) await this.#ship(number, shipping.chance(WAIT_PROBABILITY));
-      // Lets the archiver go on.
+      // Lets the archiver continue.
       if (this.#shipper !== undefined) await setImmediate();
     }
     if (this.#shipper !== undefined) {
@@ -151,7 +151,7 @@ export class Writer {
     this.#say({ is: "closed" });
   }
 
-  /** Ships everything up to a step that is durable, and waits for that or goes on meanwhile. */
+  /** Ships everything up to a durable step, and either waits for that or continues at once. */
   async #ship(number: number, waits: boolean): Promise<void> {
     const { lastIndex } = this.#log!;
     if (this.#shipper === undefined || lastIndex === 0) return;

@@ -116,7 +116,8 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   if (reply.nextOffset !== undefined) {
     return onPiece(s, reply.from, progress, reply.nextOffset);
   }
-  // A late answer must not send entries again that are streamed. Without flow control, it does, as the recorded traces do.
+  // A delayed answer must not cause streamed entries to be sent again. Without flow control it does, as in the recorded
+  // traces.
   if (!hasFlowControl(s.config) || progress.flow !== "stream") progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {
     // The answer is to an earlier snapshot.

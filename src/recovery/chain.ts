@@ -25,9 +25,7 @@ export interface Chain {
   readonly links: readonly Link[];
   /** Files that a crash left behind, and that nothing refers to. */
   readonly leftovers: readonly string[];
-  /**
-   * Uncommitted segments. Another segment has replaced each of them, or will replace it before the next write.
-   */
+  /** Uncommitted segments. Another segment has replaced each of them, or will replace it before the next write. */
   readonly superseded: readonly string[];
   /** The highest durable LSN that the pointer to the newest segment, or an uncommitted successor, states. */
   readonly provenLsn: number;
@@ -35,7 +33,7 @@ export interface Chain {
   readonly nextBegun: boolean;
   /** The highest segment number of this log, from its files and its next-segment pointers. */
   readonly numberUsed: number;
-  /** What is damaged or missing. */
+  /** The damaged and missing parts. */
   readonly damage: readonly Damage[];
 }
 

@@ -320,7 +320,7 @@ export class Outgoing {
 /**
  * Writes a chunk, and frees the large frame that ends in it once everything up to there is written.
  *
- * @returns Whether the socket takes more.
+ * @returns Whether the socket accepts more data.
  */
 function write(socket: Socket, { bytes, frame }: OutboxChunk): boolean {
   if (frame === undefined) return socket.write(bytes);

@@ -8,9 +8,9 @@ import { free } from "../../io/free.ts";
 import { encodingError } from "../codec/wire.ts";
 import { FRAME_LENGTH_BYTES } from "./framing.ts";
 
-/** The memory that a chunk takes in addition to its bytes, roughly. */
+/** The approximate memory of a chunk besides its bytes. */
 const CHUNK_OVERHEAD_BYTES = 128;
-/** The overhead that is allowed in any case, so that chunks of an ordinary size are never joined. */
+/** The overhead that is always allowed, so that chunks of an ordinary size are never joined. */
 const CHUNKS_OVERHEAD_BYTES = 64 * 1024;
 /** Frames of this size or more get a buffer of their own, which can be freed when the message is finished. */
 export const OWN_BUFFER_BYTES_MIN: number = 64 * 1024;
@@ -23,8 +23,8 @@ interface Chunk {
 }
 
 /**
- * Reassembles what arrives in chunks. It holds what has arrived, and nothing that is only announced. However small the
- * chunks are, that takes about twice their bytes. Chunks are freed as soon as they are copied.
+ * Reassembles data that arrives in chunks. It holds only received data, and allocates nothing for announced sizes. It
+ * takes about twice the size of the data, however small the chunks are. Chunks are freed as soon as they are copied.
  */
 export class StreamReader {
   #chunks: Chunk[] = [];
@@ -38,7 +38,7 @@ export class StreamReader {
   push(bytes: Uint8Array): void {
     this.#chunks.push({ bytes, isOwned: bytes.byteLength === bytes.buffer.byteLength });
     this.#bytes += bytes.byteLength;
-    // After joining, the chunks must grow by a share before they are joined again. So each byte is copied only a few times.
+    // Chunks are joined again only after they have grown by a share. So each byte is copied only a few times.
     if (this.#chunks.length * CHUNK_OVERHEAD_BYTES <= this.#bytes + CHUNKS_OVERHEAD_BYTES) return;
     this.#chunks = [{ bytes: this.#copy(this.#bytes), isOwned: true }];
   }
