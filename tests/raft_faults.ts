@@ -4,6 +4,7 @@ import { MembershipHistory } from "../src/raft/membership.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { resolve } from "node:path";
+import type { Index } from "../mod.ts";
 import { FOLDER, type Machine } from "./raft_machines.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
@@ -43,15 +44,23 @@ export function rot(world: RaftWorld): void {
   world.start(machine);
 }
 
-/** Whether the others durably know a machine's log, and can continue without it. */
-function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boolean {
+/**
+ * Whether the others durably know a machine's log, and can continue without it. They must know it from a committed entry:
+ * any other can be truncated.
+ */
+function isKnownToAll({ id, log }: Machine, machines: readonly Machine[], leader: Machine): boolean {
   const { incarnation } = log!.identity;
+  const isCommitted = ({ node, log }: Machine, index: Index): boolean =>
+    index <= Math.max(node!.commitIndex, log!.snapshotIndex) ||
+    (index <= leader.node!.commitIndex && log!.termAt(index) === leader.log!.termAt(index));
   try {
-    return machines.every(({ log, node, isNew }) => {
+    return machines.every((one) => {
+      const { log, node, isNew } = one;
       log!.syncSync();
       // A node that has heard from no other node requests no votes.
       if (isNew && log!.lastIndex === 0) return true;
-      const { members, incarnations, replacement } = new MembershipHistory(log!, node!.members).latest;
+      const { index, members, incarnations, replacement } = new MembershipHistory(log!, node!.members).latest;
+      if (!isCommitted(one, index)) return false;
       // The leader continues a replacement. It could remove a member that is needed without the lost one.
       return members.length > 2 && replacement === undefined && incarnations?.get(id) === incarnation;
     });
@@ -104,7 +113,7 @@ export function loseDisk(world: RaftWorld): void {
   const founders = machines.filter(({ isNew, id }) => !isNew && id !== leader.id);
   const last = Math.max(...founders.map(({ log }) => log!.lastIndex));
   const machine = world.random.pick(founders.filter(({ log }) => log!.lastIndex === last));
-  if (!isKnownToAll(machine, machines)) return;
+  if (!isKnownToAll(machine, machines, leader)) return;
   world.stop(machine, true);
   const backup = world.random.chance(0.9) ? machine.backup : undefined;
   machine.disk = diskWith(world.random.next(), backup);
