@@ -1,7 +1,8 @@
 /** What is left behind in folders, and the reasons of failures there. */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, realpathSync, utimesSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, realpathSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -67,6 +68,35 @@ describe("a store in a folder", () => {
         // The names of folders that were made for the store.
         for (const file of ["new", ""]) flushed(file, -1, end);
       }
+    });
+  });
+
+  it("does not read an object that is not a regular file", async () => {
+    await inTemporaryFolder(async (folder) => {
+      mkdirSync(join(folder, "claims/00000001"), { recursive: true });
+      const kinds = ["claims/00000001"];
+      if (process.platform !== "win32") {
+        assert.equal(spawnSync("mkfifo", [join(folder, "claims/00000002")]).status, 0);
+        kinds.push("claims/00000002");
+      }
+      const store = new FolderStore(folder);
+      for (const key of kinds) {
+        const message = `Cannot read ${key} in ${folder}: it is not a regular file; move it out of the folder`;
+        await assert.rejects(store.get(key), { code: "STORE", message });
+        assert.deepEqual(await store.putIfAbsent(key, new Uint8Array(1)), { kind: "exists" });
+      }
+    });
+  });
+
+  it("does not read more than fits in memory at once", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const size = 6 * 1024 ** 3;
+      writeFileSync(join(folder, "large"), "");
+      truncateSync(join(folder, "large"), size);
+      const store = new FolderStore(folder);
+      await assert.rejects(store.get("large"), { code: "STORE", message: /: 6442450944 bytes are too many to read/ });
+      const found = await store.get("large", { offset: size - 2, length: 5 });
+      assert.deepEqual(found, { kind: "found", bytes: new Uint8Array(2), size });
     });
   });
 

@@ -8,12 +8,13 @@
  */
 
 import type { Dirent } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { WalLogError } from "../api/errors.ts";
 import { errorCode, reasonOf } from "../io/full.ts";
 import { folderOf } from "../recovery/open.ts";
+import { isMissing, readObject } from "./folder_object.ts";
 import {
   bodyOf,
   type GetResult,
@@ -119,29 +120,7 @@ export class FolderStore implements ObjectStore {
 
   /** As {@link ObjectStore.get}. */
   get(key: string, range?: ObjectRange, options?: RequestOptions): Promise<GetResult> {
-    return this.#run("read", key, options, async (path): Promise<GetResult> => {
-      let file: FileHandle;
-      try {
-        file = await open(path, "r");
-      } catch (error) {
-        if (isMissing(error)) return { kind: "absent" };
-        throw error;
-      }
-      try {
-        const { size } = await file.stat();
-        const { offset, length } = range ?? { offset: 0, length: size };
-        const bytes = new Uint8Array(Math.max(Math.min(length, size - offset), 0));
-        let done = 0;
-        while (done < bytes.length) {
-          const { bytesRead } = await file.read(bytes, done, bytes.length - done, offset + done);
-          if (bytesRead === 0) break;
-          done += bytesRead;
-        }
-        return { kind: "found", bytes: bytes.subarray(0, done), size };
-      } finally {
-        await file.close();
-      }
-    });
+    return this.#run("read", key, options, (path) => readObject(path, range));
   }
 
   /** As {@link ObjectStore.list}. */
@@ -278,11 +257,6 @@ async function inFolder(path: string, name: () => Promise<void>): Promise<void> 
       if (errorCode(error) !== "ENOENT" || attempt === NAMING_ATTEMPTS_MAX) throw error;
     }
   }
-}
-
-function isMissing(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 /** Removes unfinished files that a killed program has left. */

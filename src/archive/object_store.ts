@@ -38,6 +38,9 @@ export interface ObjectRange {
   readonly length: number;
 }
 
+/** The most bytes that one read of a store in a folder or in S3 returns: they must fit in memory. */
+export const READ_BYTES_MAX: number = 1024 * 1024 * 1024;
+
 /** The result of a conditional write. */
 export type PutResult = { readonly kind: "created" } | { readonly kind: "exists" };
 
@@ -80,7 +83,7 @@ export interface ObjectStore {
   put(key: string, body: ObjectBody, options?: RequestOptions): Promise<void>;
 
   /**
-   * Reads an object or a part of it.
+   * Reads an object or a part of it. Stores in a folder or in S3 read at most 1 GiB at once.
    *
    * @param key The key.
    * @param range The part. Default: the whole object.

@@ -11,6 +11,18 @@ const ARCHIVE = "src/archive/archive.ts";
 /** Mutants of archiving a log. */
 export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
+    name: "a file that is not regular counts as an object",
+    file: "src/archive/folder_object.ts",
+    edits: [["if (!stats.isFile()) throw", "if (false) throw"]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "a store in a folder reads more than fits in memory",
+    file: "src/archive/folder_object.ts",
+    edits: [["length > READ_BYTES_MAX", "length > 2 ** 50"]],
+    dies: "archive_folder_test",
+  },
+  {
     name: "another store may take the place of the claimed one",
     file: CLAIMS,
     edits: [['if (next.kind === "absent") return await requireClaim(own);', 'if (next.kind === "absent") return;']],
