@@ -120,6 +120,38 @@ describe("a store in a folder", () => {
 });
 
 describe("an archiver", () => {
+  it("does not read a claim that is too large", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(3);
+    await archived.archive();
+    const claim = store.objects.get("claims/00000001")!;
+    // It is whole, and has spaces at its end.
+    const large = new Uint8Array(64 * 1024 + 1).fill(0x20);
+    large.set(claim);
+    store.objects.set("claims/00000001", large);
+    await assert.rejects(archived.newArchiver().step(), { code: "CORRUPT", message: /claims\/00000001 .* damaged$/ });
+    store.objects.set("claims/00000001", large.slice(0, -1));
+    await archived.newArchiver().step();
+  });
+
+  it("refuses to start if no generation is left, and writes nothing", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(3);
+    await archived.archive();
+    await store.put("claims/99999999", EMPTY);
+    const keys = [...store.objects.keys()];
+    const archiver = archived.newArchiver();
+    const message = /: claims\/99999999 exists, and no generation is left above it; if no archiver wrote that object/;
+    await assert.rejects(archiver.step(), { code: "INVALID_ARGUMENT", message });
+    assert.equal(archiver.archivedIndex, 0);
+    assert.deepEqual([...store.objects.keys()], keys);
+    await store.delete("claims/99999999");
+    await archiver.step();
+    assert.equal(archiver.archivedIndex, archived.log.lastIndex);
+  });
+
   it("deletes old probes of killed archivers", async () => {
     const store = new MemoryStore();
     const [old, recent] = [1, Date.now()].map((time) => `probes/${String(time).padStart(15, "0")}-x`);

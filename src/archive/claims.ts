@@ -10,6 +10,10 @@ import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
 /** The age at which a probe counts as a leftover of a killed archiver, in milliseconds: a day. */
 const PROBE_MS_MAX = 24 * 60 * 60 * 1000;
+/** The highest generation: keys have 8 digits for it. */
+const GENERATION_MAX = 99_999_999;
+/** The most bytes of a claim. A whole one has less than 200. */
+const CLAIM_BYTES_MAX = 64 * 1024;
 
 /** The contents of a claim. */
 export interface Claim {
@@ -57,6 +61,7 @@ async function removeOldProbes(store: ObjectStore, options: RequestOptions | und
  * @param claim The contents of the claim. Its token is the archiver's own.
  * @param options A signal.
  * @returns The generation.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if the highest possible generation is claimed; `CORRUPT`, `STORE`.
  */
 export async function claimGeneration(
   store: ObjectStore,
@@ -65,23 +70,46 @@ export async function claimGeneration(
   options?: RequestOptions,
 ): Promise<number> {
   const bytes = new TextEncoder().encode(JSON.stringify(claim));
-  for (let generation = above + 1;; generation++) {
+  for (let generation = above + 1; generation <= GENERATION_MAX; generation++) {
     const result = await store.putIfAbsent(claimKey(generation), bytes, options);
     if (result.kind === "created") return generation;
     // If the reply to an earlier attempt was lost, the claim is the archiver's own.
     if ((await readClaim(store, generation, options))?.token === claim.token) return generation;
   }
+  const last = claimKey(GENERATION_MAX);
+  const message = `Cannot archive to ${store.name}: ${last} exists, and no generation is left above it; ` +
+    "if no archiver wrote that object, delete it; otherwise, archive to another prefix";
+  throw new WalLogError("INVALID_ARGUMENT", message);
 }
 
-/** Reads a claim; `undefined` if there is none. */
+/**
+ * Whether there is a claim. Its contents are not read.
+ *
+ * @param store The store.
+ * @param generation The generation.
+ * @param options A signal.
+ */
+export async function isClaimed(store: ObjectStore, generation: number, options?: RequestOptions): Promise<boolean> {
+  return (await store.get(claimKey(generation), { offset: 0, length: 1 }, options)).kind === "found";
+}
+
+/**
+ * Reads a claim.
+ *
+ * @param store The store.
+ * @param generation The generation.
+ * @param options A signal.
+ * @returns The claim; `undefined` if there is none.
+ * @throws {WalLogError} `CORRUPT` if it is damaged or too large; `STORE`.
+ */
 export async function readClaim(
   store: ObjectStore,
   generation: number,
   options?: RequestOptions,
 ): Promise<Claim | undefined> {
-  const found = await store.get(claimKey(generation), undefined, options);
+  const found = await store.get(claimKey(generation), { offset: 0, length: CLAIM_BYTES_MAX }, options);
   if (found.kind === "absent") return undefined;
-  const claim = parseClaim(new TextDecoder().decode(found.bytes));
+  const claim = found.size > CLAIM_BYTES_MAX ? undefined : parseClaim(new TextDecoder().decode(found.bytes));
   if (claim !== undefined) return claim;
   throw new WalLogError("CORRUPT", `Cannot read the claim ${claimKey(generation)} in ${store.name}: it is damaged`);
 }
@@ -115,8 +143,7 @@ export interface OwnClaim {
  */
 export async function requireUnfenced(own: OwnClaim): Promise<void> {
   const { store, generation, folder, options } = own;
-  const next = await store.get(claimKey(generation + 1), undefined, options);
-  if (next.kind === "absent") return await requireClaim(own);
+  if (!await isClaimed(store, generation + 1, options)) return await requireClaim(own);
   const message = `Cannot go on archiving the log at ${folder} to ${store.name}: another archiver has taken over, ` +
     `with generation ${generation + 1}; the log itself goes on`;
   throw new WalLogError("FENCED", message, { path: folder });

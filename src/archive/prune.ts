@@ -12,10 +12,11 @@ import { checkNames } from "../api/option_names.ts";
 import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { invalid, show } from "../api/validate.ts";
+import { isClaimed } from "./claims.ts";
 import { fetchObject } from "./fetch_object.ts";
 import { highestFloor, isBelow, isSameFloor } from "./floor.ts";
 import { gapAfter, gapBefore, type History, requireHistory } from "./history.ts";
-import { claimKey, type Floor, floorKey, type GenerationKey, GENERATIONS, readKey } from "./keys.ts";
+import { type Floor, floorKey, type GenerationKey, GENERATIONS, readKey } from "./keys.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { floorFor, type Retained } from "./retention.ts";
 import { type Survey, surveyInUse, withFloor } from "./survey.ts";
@@ -148,8 +149,7 @@ async function requireSettled(
   newest: number,
   options: RequestOptions,
 ): Promise<void> {
-  const next = await store.get(claimKey(newest + 1), undefined, options);
-  if (claimed <= newest && next.kind === "absent") return;
+  if (claimed <= newest && !await isClaimed(store, newest + 1, options)) return;
   const message =
     `Cannot prune the archive in ${store.name}: generation ${Math.max(claimed, newest + 1)} was claimed, ` +
     "and its archiver has not finished a step; try again when it has";

@@ -11,6 +11,18 @@ const ARCHIVE = "src/archive/archive.ts";
 /** Mutants of archiving a log. */
 export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
+    name: "a generation is claimed that has more digits than its key",
+    file: CLAIMS,
+    edits: [["generation <= GENERATION_MAX;", ";"]],
+    dies: "archive_folder_test",
+  },
+  {
+    name: "a claim of any size is read",
+    file: CLAIMS,
+    edits: [["{ offset: 0, length: CLAIM_BYTES_MAX }", "undefined"], ["found.size > CLAIM_BYTES_MAX ?", "false ?"]],
+    dies: "archive_folder_test",
+  },
+  {
     name: "a file that is not regular counts as an object",
     file: "src/archive/folder_object.ts",
     edits: [["if (!stats.isFile()) throw", "if (false) throw"]],
@@ -25,7 +37,7 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
     name: "another store may take the place of the claimed one",
     file: CLAIMS,
-    edits: [['if (next.kind === "absent") return await requireClaim(own);', 'if (next.kind === "absent") return;']],
+    edits: [["generation + 1, options)) return await requireClaim(own);", "generation + 1, options)) return;"]],
     dies: "archive_test",
   },
   {
