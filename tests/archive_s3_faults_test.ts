@@ -7,7 +7,7 @@ import { bodyOf } from "../src/archive/mod.ts";
 import { type S3Credentials, type S3Options, S3Store } from "../src/archive/s3.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { listed } from "./object_store_suite.ts";
-import { BUCKET, type Fault, type Seen } from "./s3_server.ts";
+import { BUCKET, type Fault, LONG_REPLY_BYTES, type Seen } from "./s3_server.ts";
 import { withStore } from "./s3_store.ts";
 
 const one = new Uint8Array([1]);
@@ -123,6 +123,36 @@ describe("a request to S3", () => {
   );
 
   it(
+    "fails if its reply is longer than what was asked for, and reads no more of it",
+    withStore(async (store, server) => {
+      const cases: [() => Promise<unknown>, number][] = [
+        [() => store.get("a", { offset: 0, length: 5 }), 5],
+        [() => listed(store), 16 * 1024 * 1024],
+        [() => store.put("a", bodyOf(one)), 64 * 1024],
+      ];
+      for (const [request, most] of cases) {
+        server.failNext(1, { kind: "long", status: most === 5 ? 206 : 200 });
+        const message = new RegExp(`: the reply has more than ${most} bytes$`);
+        await assert.rejects(request(), { code: "STORE", message });
+      }
+      assert.equal(server.seen.length, cases.length);
+      for (const sent of server.longReplies) assert(await sent < LONG_REPLY_BYTES);
+    }),
+  );
+
+  it(
+    "reports the status of an error whose text is too long",
+    withStore(async (store, server) => {
+      await store.put("a", bodyOf(one));
+      server.failNext(1, { kind: "long", status: 503 });
+      assert.equal((await store.get("a")).kind, "found");
+      server.failNext(1, { kind: "long", status: 403 });
+      await assert.rejects(store.get("a"), { code: "STORE", message: /: the service answers 403$/ });
+      for (const sent of server.longReplies) assert(await sent < LONG_REPLY_BYTES);
+    }),
+  );
+
+  it(
     "does not take an absent page for an absent object",
     withStore(async (store, server) => {
       server.failNext(1, { kind: "error", status: 404, code: "NotFound" });
@@ -193,6 +223,37 @@ describe("a list of objects in S3", () => {
       await assert.rejects(listed(store), { code: "STORE", message: /lists "k0" out of order$/ });
       server.editList = (xml) => xml.replace("<Key>k1<", "<Key>k7<");
       await assert.rejects(listed(store), { code: "STORE", message: /out of order$/ });
+    }),
+  );
+
+  it(
+    "fails if it has no end",
+    withStore(async (store, server) => {
+      const page = (token: string) =>
+        "<ListBucketResult><IsTruncated>true</IsTruncated>" +
+        `<NextContinuationToken>${token}</NextContinuationToken></ListBucketResult>`;
+      // A list that goes on for longer ends, so that the test fails and does not go on.
+      const end = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+      server.editList = () => server.seen.length <= 2000 ? page("same") : end;
+      await assert.rejects(listed(store, "a/"), { code: "STORE", message: /^Cannot list a\/ .* the same page again/ });
+      assert.equal(server.seen.length, 2);
+      server.seen.length = 0;
+      server.editList = () => server.seen.length <= 2000 ? page(String(server.seen.length)) : end;
+      await assert.rejects(listed(store), { code: "STORE", message: /: the service lists 1000 pages without a key/ });
+      assert.equal(server.seen.length, 1000);
+    }),
+  );
+
+  it(
+    "goes on after pages without a key",
+    withStore(async (store, server) => {
+      await fill(store);
+      let pages = 0;
+      server.editList = (xml) => {
+        const empty = xml.replace(/<Contents>.*<\/Contents>/s, "");
+        return ++pages === 1 ? empty : xml;
+      };
+      assert.deepEqual((await listed(store)).map(({ key }) => key), ["k4", "k5", "k6", "k7", "k8", "k9"]);
     }),
   );
 

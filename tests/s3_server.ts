@@ -19,6 +19,8 @@ export type Fault =
   | { readonly kind: "lost"; readonly late: boolean }
   /** There is no reply. */
   | { readonly kind: "hang" }
+  /** The reply is far longer than it should be. */
+  | { readonly kind: "long"; readonly status: number }
   /** The reply has only its first bytes. `honest`: its header does not promise more. */
   | { readonly kind: "cut"; readonly bytes: number; readonly honest?: boolean };
 
@@ -38,6 +40,8 @@ interface Reply {
 }
 
 export const BUCKET = "bucket";
+/** The length of a long reply. It ends, so that a client that reads all of it fails by its result. */
+export const LONG_REPLY_BYTES: number = 32 * 1024 * 1024;
 const SECRETS: S3Credentials = { accessKeyId: "AKID", secretAccessKey: "sEcReT/+=", sessionToken: "t0k+en/=" };
 
 /** The server. */
@@ -47,6 +51,8 @@ export class S3Server {
   readonly uploads = new Map<string, Map<number, Buffer>>();
   /** All requests that were signed. */
   readonly seen: Seen[] = [];
+  /** The bytes of each long reply that were sent before the client closed the connection. */
+  readonly longReplies: Promise<number>[] = [];
   /** Decides the fault of a request. */
   fault: (request: Seen) => Fault | undefined = () => undefined;
   /** The most keys in one reply. */
@@ -117,6 +123,7 @@ export class S3Server {
     if (fault?.kind === "hang") return;
     if (fault?.kind === "lost" && !fault.late) return void request.socket.destroy();
     if (fault?.kind === "error" && fault.late !== true) return send(response, errorReply(fault.status, fault.code));
+    if (fault?.kind === "long") return void this.longReplies.push(sendLong(response, fault.status));
     const reply = this.#replyTo(seen, body);
     if (fault?.kind === "lost") return void request.socket.destroy();
     if (fault?.kind === "error") return send(response, errorReply(fault.status, fault.code));
@@ -204,6 +211,20 @@ function send(response: ServerResponse, { status, body = "", headers }: Reply, c
   response.writeHead(status, { "x-amz-request-id": "request-1", ...length, ...headers });
   if (!isCut) return void response.end(kept);
   response.write(kept, () => response.destroy());
+}
+
+/** Sends a long reply, until the client closes the connection; returns the bytes that were sent. */
+async function sendLong(response: ServerResponse, status: number): Promise<number> {
+  response.writeHead(status);
+  const part = Buffer.alloc(64 * 1024, "x");
+  const closed = new Promise((resolve) => response.once("close", resolve));
+  let sent = 0;
+  for (; sent < LONG_REPLY_BYTES && !response.destroyed; sent += part.length) {
+    if (response.write(part)) continue;
+    await Promise.race([closed, new Promise((resolve) => response.once("drain", resolve))]);
+  }
+  response.end();
+  return sent;
 }
 
 /** An error with secrets in elements that must not reach a message. */

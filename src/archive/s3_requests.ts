@@ -14,6 +14,8 @@ import { readError } from "./s3_xml.ts";
 /** The bounds of the pauses between attempts, in milliseconds. */
 const PAUSE_MS_FIRST = 200;
 const PAUSE_MS_MAX = 10_000;
+/** The most bytes of a reply without an object or a list, such as an error. */
+const SHORT_REPLY_BYTES_MAX = 64 * 1024;
 /** The most characters of a text from the service in a message. */
 const MESSAGE_LENGTH_MAX = 300;
 
@@ -53,6 +55,8 @@ export interface S3Request {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
+  /** The most bytes of a successful reply. Default: enough for a reply without an object or a list. */
+  readonly replyBytesMax?: number;
   readonly signal?: AbortSignal | undefined;
   /** The number of attempts. Default: that of the store. */
   readonly attempts?: number;
@@ -118,7 +122,7 @@ export class S3Requests {
 
   /** Sends a request once. */
   private async attempt(request: S3Request): Promise<S3Reply> {
-    const { isResult, signal } = request;
+    const { isResult, signal, replyBytesMax = SHORT_REPLY_BYTES_MAX } = request;
     const signed = await this.signed(request);
     const ending = new AbortController();
     const end = () => ending.abort();
@@ -139,7 +143,8 @@ export class S3Requests {
         await response.body?.cancel();
         throw new S3Failure("the service ignores ranges", false);
       }
-      const bytes = new Uint8Array(await response.arrayBuffer());
+      const { bytes, isWhole } = await readBody(response, response.ok ? replyBytesMax : SHORT_REPLY_BYTES_MAX);
+      if (response.ok && !isWhole) throw new S3Failure(`the reply has more than ${replyBytesMax} bytes`, false);
       if (response.ok) return { status, headers, bytes: requireWhole(bytes, headers) };
       const failure = failureOf(status, headers, new TextDecoder().decode(bytes));
       if (isResult?.(status, failure.code) === true) return { status, headers, bytes };
@@ -229,6 +234,28 @@ export function failureOf(status: number, headers: Headers, xml: string): S3Fail
   ];
   const isPassing = PASSING_STATUSES.includes(status) || PASSING_CODES.includes(error?.code ?? "");
   return new S3Failure(parts.join(""), isPassing, error?.code);
+}
+
+/** The beginning of a body, and whether it is all. The rest is not received. */
+async function readBody({ body }: Response, bytesMax: number) {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const reader = body?.getReader();
+  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+    parts.push(part.value);
+    size += part.value.length;
+    if (size <= bytesMax) continue;
+    await reader?.cancel();
+    break;
+  }
+  const bytes = new Uint8Array(Math.min(size, bytesMax));
+  let done = 0;
+  for (const part of parts) {
+    const kept = part.subarray(0, bytes.length - done);
+    bytes.set(kept, done);
+    done += kept.length;
+  }
+  return { bytes, isWhole: size <= bytesMax };
 }
 
 /** Fails if a body is shorter than its header says: not every runtime notices that a connection has ended early. */

@@ -17,6 +17,7 @@ import {
   type ObjectRange,
   type ObjectStore,
   type PutResult,
+  READ_BYTES_MAX,
   type RequestOptions,
 } from "./object_store.ts";
 import { placeOf, type S3Options } from "./s3_place.ts";
@@ -29,6 +30,10 @@ import { checkKey } from "./store_key.ts";
 const PART_BYTES = 8 * 1024 * 1024;
 /** The most parts of an object. Parts of an object that would have more are larger. */
 const PARTS_MAX = 10_000;
+/** The most bytes of a page of a list: S3 lists at most 1000 keys of at most 1024 bytes, and encodes them. */
+const LIST_PAGE_BYTES_MAX = 16 * 1024 * 1024;
+/** The most pages without a key in a row. A service may skip deleted versions, and list nothing for some pages. */
+const EMPTY_PAGES_MAX = 1000;
 /** The longest time for aborting an upload that failed, in milliseconds. */
 const ABORT_MS_MAX = 3000;
 /** The bytes to hash before other tasks may run. */
@@ -109,7 +114,8 @@ export class S3Store implements ObjectStore {
       ? {}
       : { range: `bytes=${range.offset}-${range.offset + length! - 1}` };
     const isResult = (status: number, code?: string) => status === 416 || (status === 404 && code === "NoSuchKey");
-    const found = await this.#requests.send({ ...request, headers, isResult }, (reply): GetResult | undefined => {
+    const limited = { ...request, headers, isResult, replyBytesMax: length ?? READ_BYTES_MAX };
+    const found = await this.#requests.send(limited, (reply): GetResult | undefined => {
       if (reply.status === 404) return { kind: "absent" };
       if (reply.status === 416) return undefined;
       if (range === undefined) return { kind: "found", bytes: reply.bytes, size: reply.bytes.length };
@@ -129,9 +135,10 @@ export class S3Store implements ObjectStore {
   /** As {@link ObjectStore.list}. */
   async *list(prefix: string, options?: RequestOptions): AsyncGenerator<ListedObject, void> {
     let last = "";
+    let emptyPages = 0;
     for (let token: string | undefined, page: ListPage | undefined; page === undefined || token !== undefined;) {
       page = await this.#listPage(prefix, token, options);
-      token = page.next;
+      emptyPages = page.objects.length === 0 ? emptyPages + 1 : 0;
       for (const { key, size } of page.objects) {
         if (Buffer.compare(Buffer.from(key), Buffer.from(last)) <= 0 || !key.startsWith(this.#prefix)) {
           const message = `Cannot list ${prefix} in ${this.name}: the service lists ${show(key)} out of order`;
@@ -140,6 +147,12 @@ export class S3Store implements ObjectStore {
         last = key;
         yield { key: key.slice(this.#prefix.length), size };
       }
+      if (page.next !== undefined && (page.next === token || emptyPages === EMPTY_PAGES_MAX)) {
+        const why = page.next === token ? "the same page again" : `${EMPTY_PAGES_MAX} pages without a key`;
+        const message = `Cannot list ${prefix || "objects"} in ${this.name}: the service lists ${why}, and no end`;
+        throw new WalLogError("STORE", message, { path: this.name });
+      }
+      token = page.next;
     }
   }
 
@@ -161,7 +174,13 @@ export class S3Store implements ObjectStore {
       prefix: this.#prefix + prefix,
       ...token !== undefined && { "continuation-token": token },
     };
-    const request = { method: "GET", action: `list ${prefix || "objects"}`, key: "", query } as const;
+    const request = {
+      method: "GET",
+      action: `list ${prefix || "objects"}`,
+      key: "",
+      query,
+      replyBytesMax: LIST_PAGE_BYTES_MAX,
+    } as const;
     return this.#requests.send({ ...request, signal: options?.signal }, (reply) => {
       const page = readListPage(textOf(reply));
       if (page === undefined) throw wrongReply(reply);

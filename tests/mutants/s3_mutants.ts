@@ -46,6 +46,48 @@ export const S3_MUTANTS: readonly Mutant[] = [
     dies: "archive_s3_faults_test",
   },
   {
+    name: "a list in S3 reads the same page again and again",
+    file: STORE,
+    edits: [["(page.next === token || emptyPages", "(emptyPages"]],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "a list in S3 has any number of pages without a key",
+    file: STORE,
+    edits: [[" || emptyPages === EMPTY_PAGES_MAX", ""]],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "a list in S3 fails if a page has no key",
+    file: STORE,
+    edits: [["emptyPages === EMPTY_PAGES_MAX", "emptyPages === 1"]],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "a page of a list in S3 may have any length",
+    file: STORE,
+    edits: [["replyBytesMax: LIST_PAGE_BYTES_MAX", "replyBytesMax: Infinity"]],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "the reply to a read of S3 may be longer than the range",
+    file: STORE,
+    edits: [["replyBytesMax: length ?? READ_BYTES_MAX", "replyBytesMax: READ_BYTES_MAX"]],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "an error of S3 is lost if its text is too long",
+    file: REQUESTS,
+    edits: [["if (response.ok && !isWhole)", "if (!isWhole)"]],
+    dies: "archive_s3_faults_test",
+  },
+  {
+    name: "a body of S3 is read to its end",
+    file: REQUESTS,
+    edits: [["    if (size <= bytesMax) continue;\n    await reader?.cancel();\n    break;\n", ""]],
+    dies: "archive_s3_faults_test",
+  },
+  {
     name: "an upload that fails keeps its parts",
     file: STORE,
     edits: [["      await this.#requests.send(abort, () => {}).catch(() => {});\n", ""]],
