@@ -2,13 +2,22 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, realpathSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { locateRuntime } from "../scripts/runtimes.ts";
-import { bodyOf, FolderStore, MemoryStore, restore } from "../src/archive/mod.ts";
+import { bodyOf, FolderStore, MemoryStore, restore, standby } from "../src/archive/mod.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { trace, whyNoStrace } from "./real/strace.ts";
 import { skipReason } from "./skip.ts";
@@ -162,6 +171,20 @@ describe("an archiver", () => {
 });
 
 describe("a restore into a folder that is refused", () => {
+  it("says what to do if a file is in the folder's place", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const file = join(folder, "file");
+      writeFileSync(file, "x");
+      for (const path of [file, join(file, "below")]) {
+        const message = `Cannot restore to ${path}: it is a file, or a folder above it is one; ` +
+          "choose an empty folder, or a new path";
+        await assert.rejects(restore(new MemoryStore(), path), { code: "INVALID_ARGUMENT", message });
+        await assert.rejects(standby(new MemoryStore(), path), { code: "INVALID_ARGUMENT", message });
+      }
+      assert.equal(readFileSync(file, "utf8"), "x");
+    });
+  });
+
   it("leaves no lock there", async () => {
     await inTemporaryFolder(async (folder) => {
       writeFileSync(join(folder, "other"), "");

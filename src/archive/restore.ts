@@ -37,6 +37,7 @@ import { lost, notFound, requireUnaffected, requireUnpruned } from "./restore_er
 import {
   isPublishing,
   LOCK_NAME,
+  makeFolder,
   publish,
   REPORT_NAME,
   requireLog,
@@ -130,7 +131,7 @@ export async function restore(
   const { fileSystem = nodeFileSystem, signal } = options;
   signal?.throwIfAborted();
   const path = folderOf(folder);
-  fileSystem.makeDirectory(path);
+  makeFolder(fileSystem, path);
   // A folder that is refused gets no lock file.
   isPublishing(fileSystem, path);
   const lock = fileSystem.lock(`${path}/${LOCK_NAME}`);

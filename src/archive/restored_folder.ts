@@ -7,6 +7,7 @@
 import { WalLogError } from "../api/errors.ts";
 import type { HardState, Index } from "../api/types.ts";
 import type { FileSystem } from "../io/file_system.ts";
+import { errorCode } from "../io/full.ts";
 import { namesInOrder, removePartial } from "../maintain/partial_folder.ts";
 import type { RestoreTarget } from "./cut.ts";
 
@@ -40,6 +41,25 @@ export interface RestoredFolder {
 
 /** The name of the file that stores the report while the files get their final names. */
 export const REPORT_NAME = "REPORT";
+
+/**
+ * Makes the folder of a restored log, if it is missing.
+ *
+ * @param fileSystem The machine.
+ * @param folder The folder.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if its path is that of a file, or leads through one.
+ */
+export function makeFolder(fileSystem: FileSystem, folder: string): void {
+  try {
+    fileSystem.makeDirectory(folder);
+  } catch (cause) {
+    const isFile = ["EEXIST", "ENOTDIR"].includes(errorCode(cause) ?? "");
+    if (!isFile) throw cause;
+    const message =
+      `Cannot restore to ${folder}: it is a file, or a folder above it is one; choose an empty folder, or a new path`;
+    throw new WalLogError("INVALID_ARGUMENT", message, { path: folder, cause });
+  }
+}
 
 /**
  * Whether a crash interrupted a restore while the files got their final names.

@@ -19,7 +19,7 @@ import { folderOf } from "../recovery/open.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { checkInterval, repeatStep } from "./repeat.ts";
 import { checkConcurrency } from "./restore.ts";
-import { LOCK_NAME } from "./restored_folder.ts";
+import { LOCK_NAME, makeFolder } from "./restored_folder.ts";
 import { StandbyFiles } from "./standby_files.ts";
 import { standbyMetrics } from "./standby_metrics.ts";
 import { StandbyLog } from "./standby_update.ts";
@@ -143,7 +143,7 @@ export async function standby(
   const intervalMs = checkInterval(ATTEMPT, options.intervalMilliseconds);
   const concurrency = checkConcurrency(ATTEMPT, options.concurrency);
   const path = folderOf(folder);
-  fileSystem.makeDirectory(path);
+  makeFolder(fileSystem, path);
   const lock = fileSystem.lock(`${path}/${LOCK_NAME}`);
   if (typeof lock !== "object") {
     throw new WalLogError("LOCKED", `${ATTEMPT} in ${path}: a writer has a log open there`, { path });

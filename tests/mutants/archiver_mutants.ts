@@ -29,6 +29,12 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_folder_test",
   },
   {
+    name: "a restore to a file says nothing about it",
+    file: "src/archive/restored_folder.ts",
+    edits: [["    if (!isFile) throw cause;", "    throw cause;"]],
+    dies: "archive_folder_test",
+  },
+  {
     name: "a store in a folder reads more than fits in memory",
     file: "src/archive/folder_object.ts",
     edits: [["length > READ_BYTES_MAX", "length > 2 ** 50"]],
