@@ -1,7 +1,7 @@
 /** The commands for archives. */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -15,6 +15,7 @@ import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const noSignals = skipReason(isWindows && "Windows does not deliver signals to other processes");
+const noLinks = skipReason(isWindows && "Windows needs a privilege for symbolic links");
 
 /** Runs a test with a log of 300 entries in several segments, and the URL of a store. */
 function withArchive(body: (path: string, store: string, folder: string) => Promise<void>): () => Promise<void> {
@@ -61,6 +62,22 @@ describe("wal-log archive", () => {
       const later = new Date(Date.now() + 3_600_000).toISOString();
       const timed = await cliHere("restore", store, join(folder, "timed"), "--to", later);
       assert.match(timed.stdout, /^restored up to index 300, /);
+    }),
+  );
+
+  it(
+    "refuses a store in the log's folder, also through a symbolic link",
+    { skip: noLinks },
+    withArchive(async (path, _, folder) => {
+      symlinkSync(path, join(folder, "link"));
+      const before = readdirSync(path);
+      const link = join(folder, "link");
+      for (const [log, store] of [[path, link], [path, join(link, "a/b")], [link, join(path, "a")], [path, path]]) {
+        const run = await cliHere("archive", "run", log!, pathToFileURL(store!).href);
+        assert.equal(run.code, 64, run.stdout);
+        assert.match(run.stderr, /STORE must not be in the log's folder/);
+      }
+      assert.deepEqual(readdirSync(path), before);
     }),
   );
 

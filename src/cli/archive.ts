@@ -5,7 +5,8 @@
  */
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { resolve, sep } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WalLogError } from "../api/errors.ts";
 import type { WalLogEvents } from "../api/events.ts";
@@ -72,9 +73,19 @@ If two archivers of the same log run, the one that started later wins. The other
 /** Fails if a store is in the folder of the log. It must outlive that folder. */
 function requireOutside(path: string, place: string): void {
   if (!place.startsWith("file:")) return;
-  const [log, store] = [resolve(path), fileURLToPath(place)];
+  const [log, store] = [realPath(resolve(path)), realPath(fileURLToPath(place))];
   if (store !== log && !store.startsWith(log + sep)) return;
   throw new UsageError(`STORE must not be in the log's folder, found ${JSON.stringify(place)}`);
+}
+
+/** A path without symbolic links. Its last parts may be missing. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const above = dirname(path);
+    return above === path ? path : join(realPath(above), basename(path));
+  }
 }
 
 /** The counts of a run. */

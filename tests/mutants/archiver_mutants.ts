@@ -29,6 +29,12 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_folder_test",
   },
   {
+    name: "a store may be in the log's folder through a symbolic link",
+    file: "src/cli/archive.ts",
+    edits: [["    return realpathSync(path);", "    return path;"]],
+    dies: "archive_cli_test",
+  },
+  {
     name: "a restore to a file says nothing about it",
     file: "src/archive/restored_folder.ts",
     edits: [["    if (!isFile) throw cause;", "    throw cause;"]],
