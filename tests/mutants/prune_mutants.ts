@@ -36,13 +36,16 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
   {
     name: "an archive is pruned while an archiver has a newer claim",
     file: PRUNE,
-    edits: [['  if (claimed <= newest && next.kind === "absent") return;', "  if (next !== undefined) return;"]],
+    edits: [[
+      "  if (claimed <= newest && !await isClaimed(store, newest + 1, options)) return;",
+      "  if (claimed >= 0) return;",
+    ]],
     dies: "archive_prune_faults_test",
   },
   {
     name: "an archive is pruned if an archiver claims a generation while objects are listed",
     file: PRUNE,
-    edits: [['claimed <= newest && next.kind === "absent"', "claimed <= newest && next !== undefined"]],
+    edits: [["claimed <= newest && !await isClaimed(store, newest + 1, options)", "claimed <= newest"]],
     dies: "archive_prune_faults_test",
   },
   {
