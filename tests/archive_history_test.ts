@@ -128,7 +128,8 @@ describe("the history of an archive", () => {
     });
     const one = { hasBase: true, isComplete: true, base: undefined, snapshots: [], identities: [] };
     const survey = (pieces: Piece[]) => {
-      return { claimed: 1, claims: new Set([1]), generations: new Map([[1, { ...one, pieces }]]), floor: NO_FLOOR };
+      const generations = new Map([[1, { ...one, pieces }]]);
+      return { claimed: 1, claims: new Set([1]), generations, floor: NO_FLOOR, wrongSizes: new Set<string>() };
     };
     const history = historyOf(survey(pieces));
     assert.equal(history.segments.length, 130_000);

@@ -39,6 +39,8 @@ export interface LostKey {
 export interface History {
   /** The generation; 0 if there is none. */
   readonly generation: number;
+  /** It, and the older ones that it continues, newest first. */
+  readonly generations: readonly number[];
   /** The segments, oldest first. */
   readonly segments: readonly HistorySegment[];
   readonly snapshots: readonly ArchivedSnapshot[];
@@ -65,8 +67,9 @@ export type Unended = "left out" | "included";
  * @returns Its history. It is empty if there is no such generation.
  */
 export function historyOf(survey: Survey, wanted?: number, unended: Unended = "left out"): History {
-  const { generations, claims, floor } = survey;
+  const { generations, claims, floor, wrongSizes } = survey;
   const generation = wanted ?? newestComplete(generations);
+  const own: number[] = [];
   const all: Piece[] = [];
   const snapshots: ArchivedSnapshot[] = [];
   const identities: ArchivedIdentity[] = [];
@@ -75,6 +78,7 @@ export function historyOf(survey: Survey, wanted?: number, unended: Unended = "l
   for (let at = generation; at > 0 && at >= floor.generation;) {
     const found = generations.get(at);
     if (found === undefined && limits.length === 0) break;
+    own.push(at);
     if (!claims.has(at)) lostKeys.push({ kind: "claim", key: claimKey(at) });
     if (found?.hasBase !== true) lostKeys.push({ kind: "base", key: `${generationPrefix(at)}base/` });
     if (found === undefined) break;
@@ -87,14 +91,15 @@ export function historyOf(survey: Survey, wanted?: number, unended: Unended = "l
     at = found.base.parent;
   }
   const pieces = unended === "included" ? all : endedPieces(all);
-  const segments = orderSegments(chainsOf(pieces));
+  const segments = orderSegments(chainsOf(pieces, wrongSizes));
   const lostSnapshots = missingSnapshots(all, snapshots).filter((index) => index >= floor.snapshot);
-  const reach = pieces === all ? segments : orderSegments(chainsOf(all));
+  const reach = pieces === all ? segments : orderSegments(chainsOf(all, wrongSizes));
   // Later generations continue what was archived.
   for (const { base } of generations.values()) if (base?.parent === generation) limits.push(base);
   const isLost = (base: Base) => isBeyond(reach.at(-1), base, base.end);
   const lostTail = lostAfter(segments.at(-1), pieces, limits.filter(isLost));
-  return { generation, segments, snapshots, identities, lostSnapshots, lostKeys, lostTail, floor };
+  const lost = { lostSnapshots, lostKeys, lostTail };
+  return { generation, generations: own, segments, snapshots, identities, ...lost, floor };
 }
 
 /**
@@ -202,7 +207,7 @@ function isWithin({ segment, to }: Piece, { number, salt, end }: Base): boolean 
 }
 
 /** The longest chain of pieces of each segment. */
-function chainsOf(pieces: readonly Piece[]): (readonly Piece[])[] {
+function chainsOf(pieces: readonly Piece[], wrongSizes: ReadonlySet<string>): (readonly Piece[])[] {
   const bySegment = new Map<string, Piece[]>();
   for (const piece of pieces) {
     const { number, salt } = piece.segment;
@@ -211,14 +216,17 @@ function chainsOf(pieces: readonly Piece[]): (readonly Piece[])[] {
     if (others === undefined) bySegment.set(of, [piece]);
     else others.push(piece);
   }
-  return [...bySegment.values()].map(longestChain).filter((chain) => chain.length > 0);
+  return [...bySegment.values()].map((of) => longestChain(of, wrongSizes)).filter((chain) => chain.length > 0);
 }
 
-/** The chain that reaches furthest. Of pieces that begin at the same offset, it prefers the longest. */
-function longestChain(pieces: readonly Piece[]): readonly Piece[] {
+/**
+ * The chain that reaches furthest. Of pieces that begin at the same offset, it prefers the longest. Pieces of the wrong
+ * size are only used to reach further than the others do.
+ */
+function longestChain(pieces: readonly Piece[], wrongSizes: ReadonlySet<string>): readonly Piece[] {
   const ordered = [...pieces].sort((a, b) => a.from - b.from || b.to - a.to || (a.key < b.key ? -1 : 1));
   const reached = new Map<number, Piece | undefined>([[0, undefined]]);
-  for (const piece of ordered) {
+  for (const piece of [...ordered.filter(({ key }) => !wrongSizes.has(key)), ...ordered]) {
     if (piece.to > piece.from && reached.has(piece.from) && !reached.has(piece.to)) reached.set(piece.to, piece);
   }
   const chain: Piece[] = [];

@@ -14,6 +14,7 @@
  */
 
 import type { Index, Term } from "../api/types.ts";
+import { IDENTITY_BYTES } from "../format/identity.ts";
 
 const GENERATION_DIGITS = 8;
 const SEGMENT_DIGITS = 12;
@@ -27,7 +28,7 @@ export const CLAIMS = "claims/";
 /** The beginning of the keys of all generations. */
 export const GENERATIONS = "generations/";
 /** The beginning of the keys of floors. A list of all generations ends with them. */
-const FLOORS = `${GENERATIONS}floors/`;
+export const FLOORS: string = `${GENERATIONS}floors/`;
 /** The beginning of the keys of tests of the store. */
 export const PROBES = "probes/";
 
@@ -240,8 +241,28 @@ export function readKey(key: string, size: number): GenerationKey {
     return { kind: "snapshot", snapshot: { key, generation, index, term, previous, checksum, size } };
   }
   const piece = readPiece(key, generation, name);
-  // An object of the wrong size cannot have the right bytes.
-  return piece === undefined || size !== piece.to - piece.from ? OTHER : { kind: "piece", piece };
+  return piece === undefined ? OTHER : { kind: "piece", piece };
+}
+
+/**
+ * The size of an object, as its key gives it.
+ *
+ * @param key The parsed key.
+ * @returns The size in bytes; `undefined` if any size is possible.
+ */
+export function sizeInKey(key: GenerationKey): number | undefined {
+  switch (key.kind) {
+    case "piece":
+      return key.piece.to - key.piece.from;
+    case "identity":
+      return IDENTITY_BYTES;
+    case "base":
+    case "floor":
+      return 0;
+    case "snapshot":
+    case "other":
+      return undefined;
+  }
 }
 
 function readFloor(key: string): GenerationKey {

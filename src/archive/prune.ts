@@ -156,7 +156,7 @@ async function requireSettled(
   throw new WalLogError("CHANGING", message);
 }
 
-/** Fails unless the newest history is complete, and its oldest snapshot is undamaged. */
+/** Fails unless the newest history is complete, its pieces have the right sizes, and its oldest snapshot is undamaged. */
 async function requireIntact(store: ObjectStore, survey: Survey, options: RequestOptions): Promise<void> {
   const history = requireHistory(survey, undefined, store.name);
   const { lostKeys: [key], lostSnapshots: [lost], snapshots, floor } = history;
@@ -164,6 +164,8 @@ async function requireIntact(store: ObjectStore, survey: Survey, options: Reques
   if (key !== undefined) throw incomplete(store, `the object ${key.key} is missing`);
   if (lost !== undefined) throw incomplete(store, `the snapshot at index ${lost} is missing`);
   if (gap !== undefined) throw incomplete(store, `the entries ${gap.firstIndex} to ${gap.lastIndex} are missing`);
+  const piece = history.segments.flatMap(({ chain }) => chain).find(({ key }) => survey.wrongSizes.has(key));
+  if (piece !== undefined) throw incomplete(store, `the object ${piece.key} is damaged`);
   if (floor.snapshot === 0) return;
   const oldest = snapshots.reduce((lowest, { index }) => Math.min(lowest, index), Infinity);
   for (const snapshot of snapshots.filter(({ index }) => index === oldest)) {

@@ -18,6 +18,7 @@ import {
   GENERATIONS,
   type Piece,
   readKey,
+  sizeInKey,
 } from "./keys.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
@@ -43,6 +44,8 @@ export interface Survey {
   readonly generations: ReadonlyMap<number, Generation>;
   /** The highest floor. */
   readonly floor: Floor;
+  /** The keys of objects whose size is not the one in the key. A store writes objects completely, so they are damaged. */
+  readonly wrongSizes: ReadonlySet<string>;
 }
 
 /**
@@ -56,9 +59,16 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
   const claims = new Set<number>();
   for await (const { key } of store.list(CLAIMS, options)) claims.add(claimedGeneration(key) ?? 0);
   const keys: GenerationKey[] = [];
+  const wrong: { readonly key: string; readonly read: GenerationKey }[] = [];
   // Floors come last in the list. So if an object was deleted before it was listed, its floor is listed.
-  for await (const { key, size } of store.list(GENERATIONS, options)) keys.push(readKey(key, size));
-  return surveyOf(claims, keys);
+  for await (const { key, size } of store.list(GENERATIONS, options)) {
+    const read = readKey(key, size);
+    keys.push(read);
+    if (size !== (sizeInKey(read) ?? size)) wrong.push({ key, read });
+  }
+  const survey = surveyOf(claims, keys);
+  const wrongSizes = wrong.filter(({ read }) => !isBelow(read, survey.floor)).map(({ key }) => key);
+  return { ...survey, wrongSizes: new Set(wrongSizes) };
 }
 
 /**
@@ -91,7 +101,7 @@ export function surveyOf(claims: ReadonlySet<number>, keys: readonly GenerationK
   for (const one of generations.values()) one.isComplete = one.pieces.some(({ ended }) => ended);
   // A lost claim is not claimed again, because its generation has objects.
   const claimed = highest([...claims, ...generations.keys()]);
-  return { claimed, claims, generations, floor };
+  return { claimed, claims, generations, floor, wrongSizes: new Set() };
 }
 
 /**
@@ -100,14 +110,15 @@ export function surveyOf(claims: ReadonlySet<number>, keys: readonly GenerationK
  * @param survey The objects.
  * @param floor The floor.
  */
-export function withFloor({ claims, generations, floor: before }: Survey, floor: Floor): Survey {
+export function withFloor({ claims, generations, floor: before, wrongSizes }: Survey, floor: Floor): Survey {
   const keys = [...generations].flatMap(([generation, { hasBase, base, pieces, snapshots, identities }]) => [
     ...(hasBase ? [{ kind: "base", generation, base } as const] : []),
     ...pieces.map((piece) => ({ kind: "piece", piece } as const)),
     ...snapshots.map((snapshot) => ({ kind: "snapshot", snapshot } as const)),
     ...identities.map((identity) => ({ kind: "identity", identity } as const)),
   ]);
-  return surveyOf(claims, [...keys, { kind: "floor", floor: before }, { kind: "floor", floor }]);
+  const survey = surveyOf(claims, [...keys, { kind: "floor", floor: before }, { kind: "floor", floor }]);
+  return { ...survey, wrongSizes };
 }
 
 /** The number of attempts to list objects while an archiver merges them. */

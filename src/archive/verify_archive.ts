@@ -8,11 +8,12 @@
 import { WalLogError } from "../api/errors.ts";
 import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
+import { readClaim } from "./claims.ts";
 import { fetchObject } from "./fetch_object.ts";
 import { gapAfter, gapBefore, type History, historyOf } from "./history.ts";
-import { generationPrefix } from "./keys.ts";
-import { surveyInUse } from "./survey.ts";
-import type { ObjectStore } from "./object_store.ts";
+import { claimKey, FLOORS, generationPrefix } from "./keys.ts";
+import { type Survey, surveyInUse } from "./survey.ts";
+import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
 /** A damaged or missing object. */
 export interface ArchiveDamage {
@@ -26,13 +27,16 @@ export interface ArchiveDamage {
 
 /** The result of verifying an archive. */
 export interface ArchiveVerdict {
-  /** `corrupt` if an object is damaged or missing that a restore of the newest state can need. */
+  /**
+   * `corrupt` if an object is damaged or missing that a restore of the newest state can need, or if any object of the
+   * history has the wrong size.
+   */
   readonly verdict: "clean" | "corrupt";
   /** The generation; 0 if there is no archive. */
   readonly generation: number;
   /** The last archived index. */
   readonly lastIndex: Index;
-  /** Objects and bytes read. */
+  /** Pieces and snapshots read, and their bytes. */
   readonly objects: number;
   readonly bytes: number;
   readonly damage: readonly ArchiveDamage[];
@@ -53,14 +57,17 @@ export interface VerifyOptions {
 /** An object to read. */
 interface Needed {
   readonly key: string;
-  readonly checksum: bigint;
   readonly size: number;
   readonly firstIndex: Index;
   readonly lastIndex: Index;
+  /** Reads it. Fails with `CORRUPT` if it is damaged. */
+  readonly read: (options: RequestOptions) => Promise<void>;
 }
 
 /** The number of attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 20;
+/** The number of attempts to read a damaged claim: the reply may have been damaged. */
+const CLAIM_ATTEMPTS_MAX = 3;
 
 /** The result of reading an object. */
 type Finding = ArchiveDamage["reason"] | "intact";
@@ -77,22 +84,63 @@ export async function verifyArchive(store: ObjectStore, options: VerifyOptions =
   const { signal, generation } = options;
   const findings = new Map<string, Finding>();
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const history = historyOf(await surveyInUse(store, { signal }), generation);
-    const needed = neededFor(history);
-    if (await readAll(store, needed, findings, options)) return verdictOf(history, needed, findings);
+    const survey = await surveyInUse(store, { signal });
+    const history = historyOf(survey, generation);
+    const needed = neededFor(store, history);
+    if (!await readAll(needed, findings, options)) continue;
+    const claims = await damagedClaims(store, survey, history, { signal });
+    return verdictOf(history, needed, findings, [...claims, ...wrongSizes(survey, history)]);
   }
   throw new WalLogError("CHANGING", `Cannot verify the archive in ${store.name}: its objects disappear; try again`);
 }
 
 /** The objects of a history. */
-function neededFor({ segments, snapshots }: History): Needed[] {
+function neededFor(store: ObjectStore, { segments, snapshots }: History): Needed[] {
   const pieces = segments.flatMap(({ chain }) => chain);
   return [
-    ...pieces.map(({ key, checksum, from, to, floor, next }) => (
-      { key, checksum, size: to - from, firstIndex: floor, lastIndex: Math.max(next - 1, floor) }
-    )),
-    ...snapshots.map(({ key, checksum, size, index }) => ({ key, checksum, size, firstIndex: 1, lastIndex: index })),
+    ...pieces.map((piece): Needed => {
+      const { key, from, to, floor, next } = piece;
+      const read = (options: RequestOptions) => fetchObject(store, piece, to - from, () => {}, options);
+      return { key, size: to - from, firstIndex: floor, lastIndex: Math.max(next - 1, floor), read };
+    }),
+    ...snapshots.map((snapshot): Needed => {
+      const { key, size, index } = snapshot;
+      const read = (options: RequestOptions) => fetchObject(store, snapshot, size, () => {}, options);
+      return { key, size, firstIndex: 1, lastIndex: index, read };
+    }),
   ];
+}
+
+/** The keys of objects whose size shows that they are damaged, also of those that are only needed for their key. */
+function wrongSizes(survey: Survey, { generations }: History): string[] {
+  const prefixes = [...generations.map(generationPrefix), FLOORS];
+  return [...survey.wrongSizes].filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
+}
+
+/** The keys of damaged claims: of those of the history, and of the newest one. */
+async function damagedClaims(
+  store: ObjectStore,
+  { claimed }: Survey,
+  { generations }: History,
+  options: RequestOptions,
+): Promise<string[]> {
+  const damaged: string[] = [];
+  for (const generation of new Set([...generations, claimed])) {
+    if (!await isClaimIntact(store, generation, options)) damaged.push(claimKey(generation));
+  }
+  return damaged;
+}
+
+async function isClaimIntact(store: ObjectStore, generation: number, options: RequestOptions): Promise<boolean> {
+  for (let attempt = 1; attempt <= CLAIM_ATTEMPTS_MAX; attempt++) {
+    try {
+      await readClaim(store, generation, options);
+      return true;
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "CORRUPT")) throw error;
+    }
+  }
+  return false;
 }
 
 /**
@@ -102,7 +150,6 @@ function neededFor({ segments, snapshots }: History): Needed[] {
  * whether anything is missing.
  */
 async function readAll(
-  store: ObjectStore,
   needed: readonly Needed[],
   findings: Map<string, Finding>,
   { signal, onProgress }: VerifyOptions,
@@ -111,7 +158,7 @@ async function readAll(
   let bytesDone = 0;
   let isComplete = true;
   for (const object of needed) {
-    const finding = findings.get(object.key) ?? await faultOf(store, object, signal);
+    const finding = findings.get(object.key) ?? await faultOf(object, signal);
     if (finding === "missing") isComplete = false;
     else findings.set(object.key, finding);
     onProgress?.({ bytesDone: bytesDone += object.size, bytesTotal });
@@ -119,11 +166,12 @@ async function readAll(
   return isComplete;
 }
 
-/** The result for a history whose objects were read. */
+/** The result for a history whose objects were read. `others`: the keys of damaged objects that have no entries. */
 function verdictOf(
   history: History,
   needed: readonly Needed[],
   findings: ReadonlyMap<string, Finding>,
+  others: readonly string[],
 ): ArchiveVerdict {
   const { generation, segments, lostSnapshots } = history;
   const { lost, gaps } = missingPieces(history);
@@ -131,6 +179,8 @@ function verdictOf(
   for (const { key, firstIndex, lastIndex } of needed) {
     if (findings.get(key) === "damaged") damage.push({ key, firstIndex, lastIndex, reason: "damaged" });
   }
+  const named = new Set(damage.map(({ key }) => key));
+  for (const key of others) if (!named.has(key)) damage.push({ key, firstIndex: 0, lastIndex: 0, reason: "damaged" });
   for (const one of lost) damage.push(one);
   for (const lastIndex of lostSnapshots) {
     damage.push({ key: `the snapshot at index ${lastIndex}`, firstIndex: 1, lastIndex, reason: "missing" });
@@ -150,13 +200,9 @@ function lostKeys({ generation, segments, identities, lostKeys }: History): stri
 }
 
 /** Reads an object. */
-async function faultOf(
-  store: ObjectStore,
-  object: Needed,
-  signal: AbortSignal | undefined,
-): Promise<Finding> {
+async function faultOf({ read }: Needed, signal: AbortSignal | undefined): Promise<Finding> {
   try {
-    await fetchObject(store, object, object.size, () => {}, { signal });
+    await read({ signal });
     return "intact";
   } catch (error) {
     if (!(error instanceof WalLogError)) throw error;

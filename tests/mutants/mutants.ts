@@ -4,6 +4,7 @@
  */
 
 import { ARCHIVE_MUTANTS } from "./archive_mutants.ts";
+import { ARCHIVE_SIZE_MUTANTS } from "./archive_size_mutants.ts";
 import { ARCHIVER_MUTANTS } from "./archiver_mutants.ts";
 import { BATCH_MUTANTS } from "./batch_mutants.ts";
 import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
@@ -109,6 +110,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...EVENTS_CONSUMER_MUTANTS,
   ...EXAMPLE_MUTANTS,
   ...ARCHIVE_MUTANTS,
+  ...ARCHIVE_SIZE_MUTANTS,
   ...ARCHIVER_MUTANTS,
   ...PRUNE_MUTANTS,
   ...S3_MUTANTS,
