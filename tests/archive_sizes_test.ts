@@ -1,4 +1,4 @@
-/** Objects of an archive whose size differs from their keys. */
+/** Objects of an archive whose size or snapshot differs from their keys. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -177,5 +177,32 @@ describe("a snapshot in an archive", () => {
       assert.deepEqual(await damagedIn(store), [key]);
       await assert.rejects(archived.restored(), { code: "CORRUPT", path: key });
     }
+  });
+
+  it("is lost if its key has another term: nothing older is restored in its place", async () => {
+    const { archived, store, key } = await withSnapshot();
+    const other = key.replace(/-0{15}1-/, "-0000000000004097-");
+    assert.notEqual(other, key);
+    store.objects.set(other, store.objects.get(key)!);
+    store.objects.delete(key);
+    assert.deepEqual(await damagedIn(store), [other]);
+    await assert.rejects(archived.restored(), { code: "CORRUPT", message: /the snapshot at index 50 is missing/ });
+    // The next archiver writes it again.
+    archived.archiver = archived.newArchiver();
+    archived.append(1);
+    await archived.archive();
+    assert.equal(keysWith(store, "/snapshots/").length, 2);
+    await archived.requireSame();
+  });
+
+  it("is damaged if its key has another index", async () => {
+    const { archived, store, key } = await withSnapshot();
+    const other = key.replace(/0{14}50-/, "0000000000000051-");
+    assert.notEqual(other, key);
+    store.objects.set(other, store.objects.get(key)!);
+    store.objects.delete(key);
+    const { damage } = await verifyArchive(store);
+    assert.deepEqual(damage.map(({ key }) => key), [other, "the snapshot at index 50"]);
+    await assert.rejects(archived.restored(), { code: "CORRUPT", message: /the snapshot at index 50 is missing/ });
   });
 });

@@ -33,7 +33,8 @@ export interface Cut {
 
 /**
  * Whether a snapshot is archived, was archived and is gone, or never was because a newer one replaced it. One below the
- * archive's floor is gone, because nothing shows whether it was archived.
+ * archive's floor is gone, because nothing shows whether it was archived. A log has one snapshot at an index, so one
+ * with another term there shows that the key of the snapshot was changed.
  */
 export type SnapshotState = "archived" | "lost" | "skipped";
 
@@ -50,7 +51,8 @@ export function stateOfSnapshot(
   term: Term,
 ): SnapshotState {
   if (snapshots.some((one) => one.index === index && one.term === term)) return "archived";
-  return index < floor.snapshot || lostSnapshots.includes(index) ? "lost" : "skipped";
+  const isLost = lostSnapshots.includes(index) || snapshots.some((one) => one.index === index);
+  return index < floor.snapshot || isLost ? "lost" : "skipped";
 }
 
 /** Walks a history, and finds the last position that matches the wanted state. */

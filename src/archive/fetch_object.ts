@@ -6,6 +6,8 @@
 
 import { WalLogError } from "../api/errors.ts";
 import { leaseCodec, returnCodec } from "../codec/pool.ts";
+import { FIXED_HEADER_BYTES, snapshotPosition } from "../format/snapshot_header.ts";
+import type { ArchivedSnapshot } from "./keys.ts";
 import { addToChecksum, CHECKSUM_BLOCK_BYTES } from "./object_checksum.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
@@ -40,10 +42,41 @@ export async function fetchObject(
   for (let attempt = 1;; attempt++) {
     const found = await fetchOnce(store, key, size, take, options);
     if (found === checksum) return;
-    if (attempt === ATTEMPTS_MAX) {
-      throw new WalLogError("CORRUPT", `Cannot read ${key} in ${store.name}: the object is damaged`, { path: key });
-    }
+    if (attempt === ATTEMPTS_MAX) throw damaged(store, key, "the object is damaged");
   }
+}
+
+function damaged({ name }: ObjectStore, key: string, why: string): WalLogError {
+  return new WalLogError("CORRUPT", `Cannot read ${key} in ${name}: ${why}`, { path: key });
+}
+
+/**
+ * Reads a snapshot file in parts. Verifies its checksum, and that it is the snapshot in its key.
+ *
+ * @param store The store.
+ * @param snapshot The object.
+ * @param take As for {@link fetchObject}.
+ * @param options A signal.
+ * @throws {WalLogError} As {@link fetchObject}.
+ */
+export async function fetchSnapshot(
+  store: ObjectStore,
+  snapshot: ArchivedSnapshot,
+  take: (part: Uint8Array, offset: number) => void,
+  options?: RequestOptions,
+): Promise<void> {
+  const { key, size, index, term } = snapshot;
+  let isSame = false;
+  await fetchObject(store, snapshot, size, (part, offset) => {
+    if (offset === 0) isSame = part.length >= FIXED_HEADER_BYTES && hasPosition(part, index, term);
+    take(part, offset);
+  }, options);
+  if (!isSame) throw damaged(store, key, "the object is another snapshot than the one in its key");
+}
+
+function hasPosition(fixed: Uint8Array, index: number, term: number): boolean {
+  const found = snapshotPosition(fixed);
+  return found.index === BigInt(index) && found.term === BigInt(term);
 }
 
 /** Reads an object once; returns its checksum, or `undefined` if it is too short. */

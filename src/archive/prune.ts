@@ -13,7 +13,7 @@ import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { invalid, show } from "../api/validate.ts";
 import { isClaimed } from "./claims.ts";
-import { fetchObject } from "./fetch_object.ts";
+import { fetchSnapshot } from "./fetch_object.ts";
 import { highestFloor, isBelow, isSameFloor } from "./floor.ts";
 import { gapAfter, gapBefore, type History, requireHistory } from "./history.ts";
 import { type Floor, floorKey, type GenerationKey, GENERATIONS, readKey } from "./keys.ts";
@@ -169,7 +169,7 @@ async function requireIntact(store: ObjectStore, survey: Survey, options: Reques
   if (floor.snapshot === 0) return;
   const oldest = snapshots.reduce((lowest, { index }) => Math.min(lowest, index), Infinity);
   for (const snapshot of snapshots.filter(({ index }) => index === oldest)) {
-    await fetchObject(store, snapshot, snapshot.size, () => {}, options).catch((error) => {
+    await fetchSnapshot(store, snapshot, () => {}, options).catch((error) => {
       const isDamaged = error instanceof WalLogError && error.code === "CORRUPT";
       throw isDamaged ? incomplete(store, `the object ${snapshot.key} is damaged`) : error;
     });

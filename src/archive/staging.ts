@@ -16,7 +16,7 @@ import { snapshotName } from "../format/snapshot_name.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
 import { errorCode, readFull, writeFull } from "../io/full.ts";
 import { Ahead } from "./ahead.ts";
-import { fetchObject } from "./fetch_object.ts";
+import { fetchObject, fetchSnapshot } from "./fetch_object.ts";
 import type { CutFinder } from "./cut.ts";
 import { walkFrames } from "./frames.ts";
 import type { HistorySegment } from "./history.ts";
@@ -160,7 +160,7 @@ export class Staging {
       if (body.size !== snapshot.size || checksum !== snapshot.checksum) {
         file.truncate(0);
         const take = (part: Uint8Array, offset: number) => writeFull(file, part, offset);
-        await fetchObject(this.store, snapshot, snapshot.size, take, this.options);
+        await fetchSnapshot(this.store, snapshot, take, this.options);
       }
       // Also if the bytes were there: the process that wrote them may have been killed before it flushed them.
       file.sync();

@@ -9,7 +9,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { readClaim } from "./claims.ts";
-import { fetchObject } from "./fetch_object.ts";
+import { fetchObject, fetchSnapshot } from "./fetch_object.ts";
 import { gapAfter, gapBefore, type History, historyOf } from "./history.ts";
 import { claimKey, FLOORS, generationPrefix } from "./keys.ts";
 import { type Survey, surveyInUse } from "./survey.ts";
@@ -105,7 +105,7 @@ function neededFor(store: ObjectStore, { segments, snapshots }: History): Needed
     }),
     ...snapshots.map((snapshot): Needed => {
       const { key, size, index } = snapshot;
-      const read = (options: RequestOptions) => fetchObject(store, snapshot, size, () => {}, options);
+      const read = (options: RequestOptions) => fetchSnapshot(store, snapshot, () => {}, options);
       return { key, size, firstIndex: 1, lastIndex: index, read };
     }),
   ];

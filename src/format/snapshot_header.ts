@@ -125,6 +125,16 @@ export function measureSnapshotHeader(fixed: Uint8Array): number | BadHeader {
 }
 
 /**
+ * The index and the term in a header whose checksum was verified.
+ *
+ * @param fixed The first {@link FIXED_HEADER_BYTES} bytes.
+ */
+export function snapshotPosition(fixed: Uint8Array): { readonly index: bigint; readonly term: bigint } {
+  const view = viewOf(fixed);
+  return { index: view.getBigUint64(32, true), term: view.getBigUint64(40, true) };
+}
+
+/**
  * Reads a header.
  *
  * @param header The header, with the length from {@link measureSnapshotHeader}.

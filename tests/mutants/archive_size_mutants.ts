@@ -1,4 +1,4 @@
-/** Mutants of the checks that the objects of an archive have the right sizes. */
+/** Mutants of the checks that the objects of an archive are those in their keys. */
 
 import type { Mutant } from "./mutant.ts";
 
@@ -6,7 +6,7 @@ const SURVEY = "src/archive/survey.ts";
 const VERIFY = "src/archive/verify_archive.ts";
 const DIES = "archive_sizes_test";
 
-/** Mutants of the checks that the objects of an archive have the right sizes. */
+/** Mutants of the checks that the objects of an archive are those in their keys. */
 export const ARCHIVE_SIZE_MUTANTS: readonly Mutant[] = [
   {
     name: "a piece of the wrong size counts as absent",
@@ -45,6 +45,18 @@ export const ARCHIVE_SIZE_MUTANTS: readonly Mutant[] = [
     name: "an archive is pruned although a piece that stays has the wrong size",
     file: "src/archive/prune.ts",
     edits: [["  if (piece !== undefined) throw incomplete(", "  if (piece?.from === -1) throw incomplete("]],
+    dies: DIES,
+  },
+  {
+    name: "a snapshot with another term in its key counts as never archived",
+    file: "src/archive/cut.ts",
+    edits: [[" || snapshots.some((one) => one.index === index)", ""]],
+    dies: DIES,
+  },
+  {
+    name: "a snapshot may be another one than its key says",
+    file: "src/archive/fetch_object.ts",
+    edits: [["  if (!isSame) throw damaged(", "  if (!isSame && size < 0) throw damaged("]],
     dies: DIES,
   },
 ];
