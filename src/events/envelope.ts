@@ -179,10 +179,14 @@ function seal(
   const command = take(headerBytes + payload.length);
   command[KIND_OFFSET] = kind;
   const bounded = Math.min(Math.max(Math.trunc(time), 0), TIME_MAX);
-  for (let at = TIME_OFFSET, rest = bounded; at < HEADER_BYTES; at++) {
-    command[at] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
+  const low = bounded % 2 ** 32;
+  command[TIME_OFFSET] = low;
+  command[TIME_OFFSET + 1] = low >>> 8;
+  command[TIME_OFFSET + 2] = low >>> 16;
+  command[TIME_OFFSET + 3] = low >>> 24;
+  const high = (bounded - low) / 2 ** 32;
+  command[TIME_OFFSET + 4] = high;
+  command[TIME_OFFSET + 5] = high >>> 8;
   command.set(payload, headerBytes);
   return command;
 }
