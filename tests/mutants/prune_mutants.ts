@@ -255,7 +255,7 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
   {
     name: "an earlier state is restored in place of a pruned one",
     file: "src/archive/cut.ts",
-    edits: [["return index < floor.snapshot || lostSnapshots", "return lostSnapshots"]],
+    edits: [["return index < floor.snapshot || isLost", "return isLost"]],
     dies: "archive_prune_test",
   },
   {
