@@ -44,6 +44,11 @@ class Keys {
     return this;
   }
 
+  /** The number of the segment that lost the last frames of a generation; `undefined` if none are lost. */
+  async lostTail(generation: number): Promise<number | undefined> {
+    return historyOf(await surveyStore(this.store), generation).lostTail?.number;
+  }
+
   /** The segments of a generation's history: number, the ends of the pieces, the end, and whether a gap follows. */
   async history(generation?: number): Promise<unknown[]> {
     const { segments } = historyOf(await surveyStore(this.store), generation);
@@ -94,6 +99,15 @@ describe("the history of an archive", () => {
     assert.deepEqual(await keys.history(), [first, [2, [17000, 17016, 17500], 17500, false]]);
     assert.deepEqual(await keys.history(2), [first, [2, [17000, 17016], 17016, false]]);
     assert.deepEqual(await keys.history(1), [first, [2, [17000, 18000], 18000, false], [3, [17000], 17000, false]]);
+  });
+
+  it("lacks frames at its end that only the base of a later generation shows", async () => {
+    for (const [number, end, lost] of [[1, 20000, undefined], [1, 20008, 1], [2, 17000, 2]] as const) {
+      const keys = await new Keys().base(1);
+      await keys.pieces(1, 1, 0, [0, 20000]);
+      await keys.base(2, { parent: 1, number, salt: BigInt(number), end });
+      assert.equal(await keys.lostTail(1), lost, `the base is offset ${end} of segment ${number}`);
+    }
   });
 
   it("is that of the newest complete generation", async () => {

@@ -159,7 +159,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     name: "a base proves nothing about the generation before it",
     file: HISTORY,
     edits: [["    ...lostBases.map((base) => base.number),\n", ""]],
-    dies: "archive_verify_test",
+    dies: "archive_history_test",
   },
   {
     name: "a piece that is written while the objects are listed proves a loss",
