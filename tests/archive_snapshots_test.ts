@@ -112,6 +112,25 @@ describe("restoring as of a time", () => {
     const { lastIndex, snapshotIndex } = await archived.restored({ toTime });
     assert.deepEqual([lastIndex, snapshotIndex], [10, 0]);
   });
+
+  it("ends before a snapshot that was replaced before it was archived", async () => {
+    const archived = new ArchivedLog();
+    archived.log.retain("test", 1);
+    archived.append(100);
+    await archived.archive();
+    archived.log.compact(90, { data: new Uint8Array(10) });
+    archived.append(10);
+    archived.prove();
+    const toTime = archived.disk.fileSystem.now();
+    archived.append(1);
+    archived.prove();
+    archived.append(100);
+    archived.log.compact(150, { data: new Uint8Array(10) });
+    await archived.archive();
+    const { lastIndex, snapshotIndex } = await archived.restored({ toTime });
+    assert.deepEqual([lastIndex, snapshotIndex], [100, 0]);
+    await archived.requireSame();
+  });
 });
 
 describe("an archiver that is killed between the pieces of two snapshots", () => {
