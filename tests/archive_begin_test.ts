@@ -172,13 +172,14 @@ describe("an archiver that starts", () => {
     await archived.archive();
     const view = new LateView(archived.disk.fileSystem, PATH);
     await view.advance();
-    archived.append(5);
+    // The view does not know the newest segment.
+    archived.append(100);
     await archived.archive();
     const second = new Archiver(archived.store, view, "second");
     view.late = 2;
     await second.step();
     assert(view.late < 0);
-    assert.equal(second.archivedIndex, 10);
+    assert.equal(second.archivedIndex, 105);
   });
 });
 

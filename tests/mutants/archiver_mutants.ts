@@ -185,7 +185,7 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     name: "a generation counts before it has everything",
     file: ARCHIVER,
     edits: [["segment.endOffset, next === undefined)", "segment.endOffset, true)"]],
-    dies: "archive_takeover_test",
+    dies: "archive_begin_test",
   },
   {
     name: "a snapshot is archived after the frame that names it",
