@@ -152,6 +152,24 @@ describe("an archiver that starts", () => {
     assert.equal(archived.archiver.generation, 2);
   });
 
+  it("starts although compaction has deleted segments that it has seen", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(10);
+    await archived.archive();
+    archived.append(300);
+    archived.prove();
+    const second = archived.newArchiver();
+    store.writes = 0;
+    await assert.rejects(second.step(), { code: "STORE" });
+    store.writes = Infinity;
+    archived.log.compact(300, { data: new Uint8Array(1) });
+    archived.prove();
+    for (let attempt = 0; attempt < 3 && second.archivedIndex < 310; attempt++) await second.step().catch(() => {});
+    assert.equal(second.archivedIndex, 310);
+    await archived.requireSame();
+  });
+
   it("counts although it has nothing to archive", async () => {
     const store = new ListedStore();
     const archived = new ArchivedLog(store);

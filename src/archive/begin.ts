@@ -6,6 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { WalLogError } from "../api/errors.ts";
+import { errorCode } from "../io/full.ts";
 import { claimGeneration, readClaim } from "./claims.ts";
 import { type History, historyOf, newestComplete } from "./history.ts";
 import { type Survey, surveyStore } from "./survey.ts";
@@ -82,7 +83,10 @@ async function compare(starter: Starter): Promise<Comparison> {
       const { history, beginning } = await compareNewest(starter, survey);
       return { claimed: survey.claimed, history, beginning };
     } catch (error) {
-      if (!isDiverged(error) || attempt === COMPARISONS_MAX) throw error;
+      // Compaction has deleted a segment that the view still has.
+      const isDeleted = errorCode(error) === "ENOENT";
+      if (isDeleted) view.recoverNext();
+      if (!(isDeleted || isDiverged(error)) || attempt === COMPARISONS_MAX) throw error;
     }
   }
 }

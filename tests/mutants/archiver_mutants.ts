@@ -11,6 +11,12 @@ const ARCHIVE = "src/archive/archive.ts";
 /** Mutants of archiving a log. */
 export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
+    name: "an archiver that starts never forgets deleted segments",
+    file: "src/archive/begin.ts",
+    edits: [["      if (isDeleted) view.recoverNext();\n", ""]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "a generation is claimed that has more digits than its key",
     file: CLAIMS,
     edits: [["generation <= GENERATION_MAX;", ";"]],
