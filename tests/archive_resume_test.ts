@@ -8,6 +8,8 @@ import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { WalLog, WalLogError } from "../mod.ts";
 import { FolderStore, MemoryStore, restore } from "../src/archive/mod.ts";
+import { HEADER_OFFSETS, SECTOR_BYTES } from "../src/format/header_block.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { fingerprint } from "./simulated_log.ts";
@@ -81,6 +83,30 @@ describe("a restore", () => {
       assert.equal(fingerprint(log), expected);
       assert.equal(new Set(store.delivered).size, store.delivered.length, `request ${failAt}`);
     }
+  });
+
+  it("repairs the first copy of a header in a file that it goes on with", async () => {
+    const archived = await archivedLog();
+    const store = archived.store as ObservedStore;
+    const { disk, disk: { fileSystem } } = archived;
+    const path = "/again.wal";
+    // The last request fails.
+    store.requests = 0;
+    await restore(store, "/whole.wal", { fileSystem });
+    const { requests } = store;
+    Object.assign(store, { failAt: requests, requests: 0, delivered: [] });
+    await assert.rejects(restore(store, path, { fileSystem }), { code: "STORE" });
+    const segments = disk.files().filter((name) => name.startsWith(`${path}/`) && name.includes(segmentName(1)));
+    assert.equal(segments.length, 1);
+    const file = fileSystem.open(segments[0]!, "write");
+    file.write(new Uint8Array(SECTOR_BYTES), HEADER_OFFSETS[0]);
+    file.close();
+    store.failAt = Infinity;
+    await restore(store, path, { fileSystem });
+    assert.equal(new Set(store.delivered).size, store.delivered.length);
+    const log = WalLog.openSync(path, { fileSystem, readOnly: true });
+    assert.equal(log.recovery.verdict, "clean");
+    assert.equal(fingerprint(log), fingerprint(archived.log));
   });
 
   it("reads several objects at the same time, and no more than wanted", async () => {

@@ -102,7 +102,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     name: "a header block with one intact copy is kept",
     file: STAGING,
     edits: [["      if (from === 0) writeFull(file, found.read(0, SEGMENT_HEADER_BYTES), 0);\n", ""]],
-    dies: "archive_simulation_test",
+    dies: "archive_resume_test",
   },
   {
     name: "a log is restored up to a gap, although more is wanted",
