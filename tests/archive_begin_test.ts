@@ -11,6 +11,7 @@ import { WalLog, WalLogError } from "../mod.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { copyFiles } from "./archive_machine.ts";
 import { ArchivedLog, PATH, textEntry } from "./archived_log.ts";
+import { fingerprint } from "./simulated_log.ts";
 
 /** A store that calls back before it lists the objects of generations and before it writes, and that can fail. */
 class ListedStore extends MemoryStore {
@@ -198,6 +199,32 @@ describe("an archiver that starts", () => {
     await second.step();
     assert(view.late < 0);
     assert.equal(second.archivedIndex, 105);
+  });
+
+  it("uses its own snapshot if a copy with the same frames archived another one", async () => {
+    const archived = new ArchivedLog();
+    archived.append(10);
+    archived.log.closeSync();
+    copyFiles(archived.disk, PATH, "/copy.wal");
+    archived.reopen("closed");
+    const copy = WalLog.openSync("/copy.wal", { fileSystem: archived.disk.fileSystem, segmentBytes: 4096 });
+    const prove = () => {
+      copy.syncSync();
+      archived.disk.idle();
+      copy.syncSync();
+    };
+    archived.log.compact(5, { data: new TextEncoder().encode("x=1,y=2") });
+    copy.compact(5, { data: new TextEncoder().encode("y=2,x=1") });
+    await archived.archive();
+    prove();
+    const next = archived.newArchiver("/copy.wal");
+    await next.step();
+    assert.equal(next.archivedIndex, 10);
+    copy.append([textEntry(11)]);
+    prove();
+    await next.step();
+    assert.equal(fingerprint(await archived.restored()), fingerprint(copy));
+    assert.equal(fingerprint(await archived.restored({ generation: 1 })), fingerprint(archived.log));
   });
 });
 

@@ -2,8 +2,8 @@
 
 import type { WalLog } from "../mod.ts";
 import type { Archiver } from "../src/archive/archiver.ts";
-import type { Random, SimulatedDisk } from "../src/testing/mod.ts";
-import { entriesBehind, fingerprint, isPoisoned } from "./simulated_log.ts";
+import { Random, type SimulatedDisk } from "../src/testing/mod.ts";
+import { digest, entriesBehind, fingerprint, isPoisoned, wordOf } from "./simulated_log.ts";
 
 /** A log and its archiver. */
 export interface Machine {
@@ -34,9 +34,9 @@ export function changeLog(machine: Machine, random: Random, disk: SimulatedDisk,
     else if (dice < 15) log.truncate(Math.max(log.lastIndex - random.below(12), log.snapshotIndex + 1));
     else if (dice < 16) clearLog(machine, random);
     else if (dice < 18) {
-      const data = new Uint8Array(random.below(3000));
-      random.fill(data);
-      log.compact(log.lastIndex - random.below(Math.min(20, log.lastIndex - log.snapshotIndex + 1)), { data });
+      keepHistory(random, random.below(3000));
+      const through = log.lastIndex - random.below(Math.min(20, log.lastIndex - log.snapshotIndex + 1));
+      log.compact(through, { data: stateAt(log, through) });
     } else disk.idle();
   } catch (error) {
     if (!isPoisoned(error)) throw error;
@@ -48,9 +48,29 @@ export function changeLog(machine: Machine, random: Random, disk: SimulatedDisk,
 /** Installs a leader's snapshot, which can clear the log. */
 function clearLog({ log }: Machine, random: Random): void {
   const index = log.lastIndex + random.below(5);
-  const data = new Uint8Array(8);
-  random.fill(data);
+  keepHistory(random, 8);
+  const data = stateAt(log, log.lastIndex);
   if (index > log.snapshotIndex) log.applySnapshot({ index, term: log.lastTerm + 1, config: [], data });
+}
+
+/** Draws as many numbers as random data of this length needs, so that known seeds keep their histories. */
+function keepHistory(random: Random, length: number): void {
+  random.fill(new Uint8Array(length));
+}
+
+/**
+ * The data of a snapshot. Like the state of a state machine, it depends on the entries up to an index, and on nothing
+ * else. The frame of a snapshot does not have the data. So two copies of a log with the same frames are the same log,
+ * and have the same data.
+ */
+function stateAt(log: WalLog, index: number): Uint8Array {
+  const before = digest(log.snapshot()?.data ?? new Uint8Array(0));
+  const words = log.entries(log.snapshotIndex + 1, index).map(wordOf);
+  const hash = digest(new TextEncoder().encode(`${before} ${words}`)).split(":")[1]!;
+  const random = new Random(parseInt(hash, 36));
+  const data = new Uint8Array(random.below(3000));
+  random.fill(data);
+  return data;
 }
 
 /** Makes everything durable, and lets the disk prove it. */

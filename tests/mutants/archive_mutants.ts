@@ -99,6 +99,12 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_cli_test",
   },
   {
+    name: "the snapshot of the oldest generation counts",
+    file: RESTORE,
+    edits: [["snapshots.find((one) => one.index === index", "snapshots.findLast((one) => one.index === index"]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "a header block with one intact copy is kept",
     file: STAGING,
     edits: [["      if (from === 0) writeFull(file, found.read(0, SEGMENT_HEADER_BYTES), 0);\n", ""]],

@@ -272,6 +272,12 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_simulation_test",
   },
   {
+    name: "a snapshot of a copy counts as the log's own",
+    file: ARCHIVER,
+    edits: [[" && one.checksum === checksum;", " && (one.checksum === checksum || true);"]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "a piece that was merged meanwhile ends the archive",
     file: TAKEOVER,
     edits: [[
