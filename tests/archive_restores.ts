@@ -27,6 +27,11 @@ export async function restoreToIndex(
   const toIndex = snapshotIndex + 1 + random.below(lastIndex - snapshotIndex);
   try {
     await restore(store, path, { fileSystem, toIndex });
+    const earlier = WalLog.openSync(path, { fileSystem, readOnly: true, create: false });
+    assert.equal(earlier.lastIndex, toIndex);
+    const from = Math.max(snapshotIndex, earlier.snapshotIndex) + 1;
+    if (from <= toIndex) assert.deepEqual(earlier.entries(from, toIndex), newest.entries(from, toIndex));
+    return true;
   } catch (error) {
     // A late write can have ended a step of another archiver meanwhile, so that the newest state is another one.
     await restore(store, `${path}.again`, { fileSystem });
@@ -34,11 +39,6 @@ export async function restoreToIndex(
     if (fingerprint(again) === fingerprint(newest)) throw error;
     return false;
   }
-  const earlier = WalLog.openSync(path, { fileSystem, readOnly: true, create: false });
-  assert.equal(earlier.lastIndex, toIndex);
-  const from = Math.max(snapshotIndex, earlier.snapshotIndex) + 1;
-  if (from <= toIndex) assert.deepEqual(earlier.entries(from, toIndex), newest.entries(from, toIndex));
-  return true;
 }
 
 /**
