@@ -106,6 +106,11 @@ class FailingStore extends MemoryStore {
   }
 }
 
+/** The beginning of the key of a segment's pieces, after that of the generation. */
+function segmentPrefix(number: number, baseLsn: number): string {
+  return `/segments/${String(number).padStart(12, "0")}-${String(baseLsn).padStart(16, "0")}-`;
+}
+
 /** The number of the change that makes two snapshots. Only the second one is archived. */
 const SNAPSHOTS = 9;
 
@@ -186,6 +191,41 @@ describe("a standby", () => {
       follower.end("killed");
       await follower.update();
       follower.requireSame(fingerprint(archived.log));
+    }
+  });
+
+  it("goes on after it ends while it removes replaced segments and those that its snapshot covers", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(150);
+    await archived.archive();
+    const before = new Map(store.objects);
+    archived.reopen("crashed");
+    archived.append(150);
+    await archived.archive();
+    archived.log.compact(295, { data: new Uint8Array(10) });
+    await archived.archive();
+    const after = new Map(store.objects);
+    for (const how of ["killed", "crashed"] as const) {
+      for (let operations = 0;; operations++) {
+        const follower = new Follower(store, operations + 1);
+        replaceObjects(store, before);
+        await follower.update();
+        const replaced = follower.log!.files.segments.at(-1)!.header;
+        replaceObjects(store, after);
+        assert([...after.keys()].some((key) => key.includes(segmentPrefix(replaced.number + 1, replaced.baseLsn))));
+        follower.disk.failAfter("crash", operations);
+        const isDone = await follower.update().then(() => true, () => false);
+        if (!isDone) {
+          follower.end(how);
+          await follower.update();
+        }
+        follower.requireSame(fingerprint(archived.log));
+        if (isDone) {
+          assert(operations > 20, `${operations} operations`);
+          break;
+        }
+      }
     }
   });
 

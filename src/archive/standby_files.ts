@@ -226,19 +226,19 @@ export class StandbyFiles {
     if (cut === undefined) return;
     const { index, term } = cut.snapshot;
     const start = this.segments.findLastIndex(({ header }) => header.state.nextIndex <= index + 1);
-    const covered = this.segments.splice(0, Math.max(start, 0));
-    // The oldest first, so that a power cut leaves no hole.
-    for (const { header } of covered) {
-      fileSystem.remove(this.pathOf(header.number));
+    this.segments.splice(0, Math.max(start, 0));
+    const kept = new Set(this.segments.map(({ header }) => header.number));
+    const names = fileSystem.list(folder);
+    const left = names.map(segmentNumber).filter((number) => number !== undefined).filter((number) =>
+      !kept.has(number)
+    );
+    // The oldest first, so that a crash leaves neither a hole nor a replaced segment without the one that replaces it.
+    for (const number of left.sort((a, b) => a - b)) {
+      fileSystem.remove(this.pathOf(number));
       fileSystem.syncDirectory(folder);
     }
-    const kept = new Set(this.segments.map(({ header }) => header.number));
-    for (const name of fileSystem.list(folder)) {
-      const number = segmentNumber(name);
-      const isLeft = number === undefined
-        ? isSnapshotName(name) && isReplacedSnapshot(name, index, term)
-        : !kept.has(number);
-      if (isLeft) fileSystem.remove(`${folder}/${name}`);
+    for (const name of names) {
+      if (isSnapshotName(name) && isReplacedSnapshot(name, index, term)) fileSystem.remove(`${folder}/${name}`);
     }
     fileSystem.syncDirectory(folder);
   }

@@ -18,8 +18,17 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
     name: "a power cut can leave a hole in the log of a standby",
     file: FILES,
     edits: [[
-      "      fileSystem.remove(this.pathOf(header.number));\n      fileSystem.syncDirectory(folder);\n    }\n    const kept",
-      "      fileSystem.remove(this.pathOf(header.number));\n    }\n    const kept",
+      "      fileSystem.remove(this.pathOf(number));\n      fileSystem.syncDirectory(folder);\n",
+      "      fileSystem.remove(this.pathOf(number));\n",
+    ]],
+    dies: "standby_test",
+  },
+  {
+    name: "a standby removes covered segments before the ones that they replace",
+    file: FILES,
+    edits: [[
+      "    for (const number of left.sort((a, b) => a - b)) {",
+      "    for (const number of left.sort((a, b) => b - a)) {",
     ]],
     dies: "standby_test",
   },
