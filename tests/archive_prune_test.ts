@@ -239,6 +239,31 @@ describe("pruning an archive", () => {
     follower.requireSame(fingerprint(archived.log));
   });
 
+  it("makes a standby begin anew if the archive has restarted, and its first segments are pruned", async () => {
+    const archived = await withRounds(2);
+    archived.append(200);
+    await archived.archive();
+    const follower = new Follower(archived.store);
+    await follower.update();
+    archived.log.compact(390, { data: new Uint8Array(3) });
+    await archived.archive();
+    await prune(archived.store, { keepSince: at(1e9) });
+    const { floor } = await surveyStore(archived.store);
+    const numbers = follower.log!.files.segments.map(({ header }) => header.number);
+    assert(numbers[0]! < floor.segment && numbers.at(-1)! >= floor.segment, `${numbers}, ${floor.segment}`);
+    archived.log.truncate(393);
+    await archived.archive();
+    archived.append(6, 2, 3000);
+    archived.log.compact(398, { data: new Uint8Array(4) });
+    archived.archiver = archived.newArchiver();
+    await archived.archive();
+    assert.equal((await surveyStore(archived.store)).generations.get(2)!.base, undefined);
+    assert.equal(follower.log!.files.lastIndex, 400);
+    await follower.update();
+    assert.equal(follower.log!.replaced, 1);
+    follower.requireSame(fingerprint(archived.log));
+  });
+
   it("does not disturb a standby whose last segment is kept", async () => {
     const archived = await withRounds(5);
     const follower = new Follower(archived.store);

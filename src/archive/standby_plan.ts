@@ -40,16 +40,16 @@ export function planOf({ segments, cut, lastIndex }: StandbyFiles, survey: Surve
     history.segments.findIndex(({ id }) => id.number === number && id.salt === salt);
   const kept = segments.findLastIndex(({ header }) => find(header) >= 0) + 1;
   const archived = [...survey.generations.values()].flatMap(({ pieces }) => pieces);
+  // Segments below the floor were pruned.
   const own = segments.slice(kept).find(({ header: { number, salt } }) =>
+    number >= survey.floor.segment &&
     !archived.some(({ segment }) => segment.number === number && segment.salt === salt)
   );
   if (kept === 0) {
-    // Later segments have replaced all of them, or the archive has begun anew after a snapshot.
+    // Later segments have replaced all of them, they were pruned, or the archive has begun anew after a snapshot.
     const isAhead = history.segments[0]!.id.number > newest.header.number &&
       history.snapshots.some(({ index }) => index >= lastIndex);
-    // The archive was pruned, and begins after the log's last segment.
-    const isBehind = newest.header.number < survey.floor.segment;
-    return own === undefined || isAhead || isBehind ? { kind: "reset" } : lacks(own.header.number);
+    return own === undefined || isAhead ? { kind: "reset" } : lacks(own.header.number);
   }
   if (own !== undefined) return lacks(own.header.number);
   const at = find(segments[kept - 1]!.header);

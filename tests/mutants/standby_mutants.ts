@@ -33,6 +33,12 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
     dies: "standby_test",
   },
   {
+    name: "a standby whose first segments were pruned ends",
+    file: PLAN,
+    edits: [["    number >= survey.floor.segment &&", "    newest.header.number >= survey.floor.segment &&"]],
+    dies: "archive_prune_test",
+  },
+  {
     name: "a standby appends frames that are not verified",
     file: "src/archive/standby_tail.ts",
     edits: [["      if (invalid === segment.end) break;", "      if (invalid >= from) break;"]],
@@ -89,7 +95,7 @@ export const STANDBY_MUTANTS: readonly Mutant[] = [
   {
     name: "a standby whose segments were all replaced ends",
     file: PLAN,
-    edits: [["    return own === undefined || isAhead || isBehind ?", "    return isAhead || isBehind ?"]],
+    edits: [["    return own === undefined || isAhead ?", "    return isAhead ?"]],
     dies: "standby_simulation_test",
   },
   {
