@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { prune } from "../src/archive/mod.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { WalLogError } from "../mod.ts";
-import { at, PrunedArchive, withRounds } from "./pruned_archive.ts";
+import { at, PrunedArchive, withRounds, withSkippedSnapshot } from "./pruned_archive.ts";
 
 const OPTIONS = { keepSince: at(3500) };
 
@@ -94,6 +94,17 @@ describe("pruning an archive", () => {
     store.objects.get(second!)!.fill(0, 100, 120);
     const before = store.keys("");
     await assert.rejects(prune(store, OPTIONS), { code: "CORRUPT", message: /snapshots\/\S+ is damaged, .* nothing/ });
+    assert.deepEqual(store.keys(""), before);
+  });
+
+  it("deletes nothing if the oldest snapshot of a log that began without one is damaged", async () => {
+    const { store } = await withSkippedSnapshot();
+    store.objects.get(store.keys("/snapshots/")[0]!)!.fill(0, 100, 120);
+    const before = store.keys("");
+    await assert.rejects(prune(store, { keepSince: at(2000) }), {
+      code: "CORRUPT",
+      message: /snapshots\/\S+ is damaged/,
+    });
     assert.deepEqual(store.keys(""), before);
   });
 

@@ -6,7 +6,7 @@ import { prune } from "../src/archive/mod.ts";
 import { surveyStore } from "../src/archive/survey.ts";
 import { verifyArchive } from "../src/archive/verify_archive.ts";
 import { Follower } from "./follower.ts";
-import { at, PrunedArchive, withRounds } from "./pruned_archive.ts";
+import { at, PrunedArchive, withRounds, withSkippedSnapshot } from "./pruned_archive.ts";
 import { fingerprint } from "./simulated_log.ts";
 
 describe("pruning an archive", () => {
@@ -135,6 +135,16 @@ describe("pruning an archive", () => {
     assert.equal(await archived.state({ toTime: at(2500) }), "NOT_FOUND");
     assert.equal(await archived.state({ toTime: at(1500) }), first);
     assert.equal(await archived.state({ toTime: at(3500) }), third);
+  });
+
+  it("keeps a state before a snapshot that was never archived", async () => {
+    const archived = await withSkippedSnapshot();
+    const wanted = await archived.state({ toTime: at(2000) });
+    assert.match(wanted, /^5\/1 0=- /);
+    const { oldestIndex, objects } = await prune(archived.store, { keepSince: at(2000) });
+    assert(objects > 0);
+    assert.equal(oldestIndex, 0);
+    assert.equal(await archived.state({ toTime: at(2000) }), wanted);
   });
 
   it("restores a time after which the log dropped all entries behind its snapshot", async () => {

@@ -103,6 +103,12 @@ describe("the objects that an archive must keep", () => {
     assert.deepEqual(floorOf([base(1), snapshot(20), piece(3, { snapshot: 20 })], { since: 2 }), [1, 3, 20, 0]);
   });
 
+  it("include the state before the first snapshot if the log began without one", () => {
+    const whole = piece(3, { first: 1, snapshot: 20 });
+    assert.deepEqual(floorOf([base(1), snapshot(20), whole], { since: 2 }), [1, 3, 0, 0]);
+    assert.deepEqual(floorOf([base(1), snapshot(20), whole], { since: 3 }), [1, 3, 20, 0]);
+  });
+
   it("begin with the state before the oldest of a number of generations", () => {
     const keys = [
       ...[base(1), piece(1), piece(2), piece(3, { snapshot: 20 }), snapshot(20)],
@@ -115,7 +121,7 @@ describe("the objects that an archive must keep", () => {
     ];
     assert.deepEqual(floorOf(keys, { generations: 1 }), [2, 4, 30, 3]);
     assert.deepEqual(floorOf(keys, { generations: 2 }), [1, 3, 20, 2]);
-    assert.deepEqual(floorOf(keys, { generations: 3 }), [1, 1, 20, 0]);
+    assert.deepEqual(floorOf(keys, { generations: 3 }), [1, 1, 0, 0]);
     assert.deepEqual(floorOf(keys, { generations: 4 }), [0, 0, 0, 0]);
     assert.deepEqual(floorOf(keys, { generations: 1, since: 3 }), [1, 3, 20, 2]);
     assert.deepEqual(floorOf(keys, { generations: 2, since: 9 }), [1, 3, 20, 2]);

@@ -105,3 +105,22 @@ export async function withRounds(rounds: number): Promise<PrunedArchive> {
   for (let round = 1; round <= rounds; round++) await archived.round(round * 1000);
   return archived;
 }
+
+/**
+ * An archive of a log that began without a snapshot. At 3000, the log was compacted twice; only the second snapshot, at
+ * index 4, is archived. An incomplete older generation can be pruned.
+ */
+export async function withSkippedSnapshot(): Promise<PrunedArchive> {
+  const archived = new PrunedArchive();
+  const { store, log } = archived;
+  await archived.archive();
+  // A generation without a piece is not complete, so the next archiver begins a history of its own.
+  for (const key of store.keys("/segments/")) store.objects.delete(key);
+  archived.archiver = archived.newArchiver();
+  archived.append(5);
+  archived.prove();
+  archived.time = 3000;
+  for (const index of [3, 4]) log.compact(index, { data: new Uint8Array(3) });
+  await archived.archive();
+  return archived;
+}

@@ -159,14 +159,13 @@ async function requireSettled(
 /** Fails unless the newest history is complete, its pieces have the right sizes, and its oldest snapshot is undamaged. */
 async function requireIntact(store: ObjectStore, survey: Survey, options: RequestOptions): Promise<void> {
   const history = requireHistory(survey, undefined, store.name);
-  const { lostKeys: [key], lostSnapshots: [lost], snapshots, floor } = history;
+  const { lostKeys: [key], lostSnapshots: [lost], snapshots } = history;
   const gap = gapBefore(history) ?? lostGap(history);
   if (key !== undefined) throw incomplete(store, `the object ${key.key} is missing`);
   if (lost !== undefined) throw incomplete(store, `the snapshot at index ${lost} is missing`);
   if (gap !== undefined) throw incomplete(store, `the entries ${gap.firstIndex} to ${gap.lastIndex} are missing`);
   const piece = history.segments.flatMap(({ chain }) => chain).find(({ key }) => survey.wrongSizes.has(key));
   if (piece !== undefined) throw incomplete(store, `the object ${piece.key} is damaged`);
-  if (floor.snapshot === 0) return;
   const oldest = snapshots.reduce((lowest, { index }) => Math.min(lowest, index), Infinity);
   for (const snapshot of snapshots.filter(({ index }) => index === oldest)) {
     await fetchSnapshot(store, snapshot, () => {}, options).catch((error) => {

@@ -124,7 +124,10 @@ function neededSince(lines: readonly Line[], since: number): Needed[] {
 
 /** All objects of a line. */
 function neededForAll(line: Line): Needed {
-  const { history: { snapshots: [first, ...others] } } = line;
+  const { history: { snapshots: [first, ...others] }, pieces } = line;
+  // The log before its first snapshot is a state too. A limit above 0 could lose it: a snapshot below the limit counts as
+  // lost, even if it was never archived.
+  if (pieces.some(({ floor }) => floor <= 1)) return limitsOf(line, 0, 0);
   return limitsOf(line, 0, others.reduce((lowest, { index }) => Math.min(lowest, index), first?.index ?? 0));
 }
 

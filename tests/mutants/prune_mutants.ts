@@ -69,7 +69,7 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
   {
     name: "an archive is pruned down to a damaged snapshot",
     file: PRUNE,
-    edits: [["  if (floor.snapshot === 0) return;", "  if (floor.snapshot >= 0) return;"]],
+    edits: [["  const oldest = snapshots", "  if (survey.floor.snapshot >= 0) return;\n  const oldest = snapshots"]],
     dies: "archive_prune_faults_test",
   },
   {
@@ -170,6 +170,18 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
       "segment: Math.max(...needed.map(({ segment }) => segment)),",
     ]],
     dies: "archive_retention_test",
+  },
+  {
+    name: "a state before the lowest snapshot is pruned although all objects are kept",
+    file: RETENTION,
+    edits: [["some(({ floor }) => floor <= 1)", "some(({ floor }) => floor < 1)"]],
+    dies: "archive_prune_test",
+  },
+  {
+    name: "the oldest snapshot is not verified if the log began without one",
+    file: PRUNE,
+    edits: [["  const oldest = snapshots", "  if (survey.floor.snapshot === 0) return;\n  const oldest = snapshots"]],
+    dies: "archive_prune_faults_test",
   },
   {
     name: "a segment of a kept generation that a later one has replaced is pruned",
