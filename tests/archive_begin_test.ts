@@ -106,6 +106,38 @@ describe("an archiver that starts", () => {
     await archived.requireSame();
   });
 
+  it("does not continue an upload that needs a snapshot which a copy of the log lacks", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(5);
+    await archived.archive();
+    archived.append(500);
+    archived.log.closeSync();
+    copyFiles(archived.disk, PATH, "/copy.wal");
+    archived.reopen("closed");
+    const { fileSystem } = archived.disk;
+    const copy = WalLog.openSync("/copy.wal", { fileSystem, segmentBytes: 4096 });
+    // The snapshot covers the first segments. Its frame is in the last one.
+    archived.log.compact(300, { data: new Uint8Array(1) });
+    archived.prove();
+    store.onPut = (key) => {
+      if (!key.includes("/segments/")) return;
+      store.onPut = () => {
+        throw new WalLogError("STORE", "Cannot write: the connection was lost");
+      };
+    };
+    await assert.rejects(archived.newArchiver().step(), { code: "STORE" });
+    store.onPut = () => undefined;
+    copy.append([textEntry(506)]);
+    copy.syncSync();
+    archived.disk.idle();
+    copy.syncSync();
+    const next = archived.newArchiver("/copy.wal");
+    await next.step();
+    assert.equal(next.archivedIndex, 506);
+    assert.equal(fingerprint(await archived.restored()), fingerprint(copy));
+  });
+
   it("goes on with the archive that its log was restored from, after a step that was cut off", async () => {
     const store = new ListedStore();
     const archived = new ArchivedLog(store);
@@ -229,6 +261,17 @@ describe("an archiver that starts", () => {
 });
 
 describe("a claim", () => {
+  it("that is made while an archive is verified is not reported as missing", async () => {
+    const store = new ListedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(5);
+    let lists = 0;
+    // The second list shows that nothing was deleted.
+    store.onList = async () => void (++lists === 2 && await archived.archive());
+    const { verdict, damage } = await verifyArchive(store);
+    assert.deepEqual([verdict, damage], ["clean", []]);
+  });
+
   it("that is damaged is reported", async () => {
     const store = new MemoryStore();
     for (const text of ["", "null", "{}", '{"layout":2,"token":"a","uuid":"b","milliseconds":1}']) {

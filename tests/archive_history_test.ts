@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { NO_FLOOR } from "../src/archive/floor.ts";
+import { stateOfSnapshot } from "../src/archive/cut.ts";
 import { gapAfter, gapBefore, historyOf, startsFor } from "../src/archive/history.ts";
 import { surveyStore } from "../src/archive/survey.ts";
 import { type Base, baseKey, claimKey, type Piece, pieceKey } from "../src/archive/keys.ts";
@@ -132,6 +133,28 @@ describe("the history of an archive", () => {
       20000,
       false,
     ]]);
+  });
+
+  it("has a snapshot only if a piece names it", () => {
+    const piece = (number: number, archived: number): Piece => {
+      const segment = { number, baseLsn: number * 100, first: number * 10, salt: 1n };
+      const span = { from: 0, to: 100, floor: number * 10, next: number * 10 + 10, snapshot: archived, archived };
+      return { key: "", generation: 1, segment, ...span, ended: true, time: 0, checksum: 0n };
+    };
+    const snapshot = { key: "", generation: 1, index: 35, term: 1, previous: 0, checksum: 0n, size: 1 };
+    const withNamed = (archived: number) => {
+      const one = { hasBase: true, isComplete: true, base: undefined, snapshots: [snapshot], identities: [] };
+      const generations = new Map([[1, { ...one, pieces: [piece(1, 0), piece(3, 0), piece(4, archived)] }]]);
+      const survey = { claimed: 1, claims: new Set([1]), generations, floor: NO_FLOOR, wrongSizes: new Set<string>() };
+      return historyOf(survey);
+    };
+    const statesOf = (archived: number) => {
+      const history = withNamed(archived);
+      return [gapAfter(history, 0)?.isCovered, stateOfSnapshot(history, 35, 1), stateOfSnapshot(history, 35, 2)];
+    };
+    assert.deepEqual(statesOf(35), [true, "archived", "lost"]);
+    // It contains entries that a later generation replaced. It covers no gap, and says nothing about other terms.
+    assert.deepEqual(statesOf(0), [false, "archived", "skipped"]);
   });
 
   it("can have any number of segments", () => {

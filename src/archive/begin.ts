@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { WalLogError } from "../api/errors.ts";
 import { errorCode } from "../io/full.ts";
 import { claimGeneration, readClaim } from "./claims.ts";
-import { type History, historyOf, newestComplete } from "./history.ts";
+import { type History, historyOf, newestComplete, uncoveredGaps } from "./history.ts";
 import { type Survey, surveyStore } from "./survey.ts";
 import { type ArchivedSnapshot, baseKey, claimKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
@@ -103,6 +103,8 @@ async function compareNewest({ store, view, options }: Starter, survey: Survey) 
     await requireSameLog(store, view, number, options);
     const history = historyOf(survey, number, "included");
     if (history.lostKeys.some(({ kind }) => kind === "base") && number !== newest) continue;
+    // The snapshot that explains a gap may be missing in a copy of the log.
+    if (uncoveredGaps(history).some(({ floor }) => floor - 1 > view.snapshot.index)) continue;
     try {
       const beginning = await findBeginning(store, history, view, options);
       if (beginning.kind === "continue") return { history, beginning };

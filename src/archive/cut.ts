@@ -33,8 +33,8 @@ export interface Cut {
 
 /**
  * Whether a snapshot is archived, was archived and is gone, or never was because a newer one replaced it. One below the
- * archive's floor is gone, because nothing shows whether it was archived. A log has one snapshot at an index, so one
- * with another term there shows that the key of the snapshot was changed.
+ * archive's floor is gone, because nothing shows whether it was archived. Pieces name
+ * snapshots by their indexes alone. So if they name one that only exists with another term, its key was changed.
  */
 export type SnapshotState = "archived" | "lost" | "skipped";
 
@@ -46,12 +46,12 @@ export type SnapshotState = "archived" | "lost" | "skipped";
  * @param term Its term.
  */
 export function stateOfSnapshot(
-  { snapshots, lostSnapshots, floor }: Pick<History, "snapshots" | "lostSnapshots" | "floor">,
+  { snapshots, named, lostSnapshots, floor }: Pick<History, "snapshots" | "named" | "lostSnapshots" | "floor">,
   index: Index,
   term: Term,
 ): SnapshotState {
   if (snapshots.some((one) => one.index === index && one.term === term)) return "archived";
-  const isLost = lostSnapshots.includes(index) || snapshots.some((one) => one.index === index);
+  const isLost = lostSnapshots.includes(index) || named.has(index);
   return index < floor.snapshot || isLost ? "lost" : "skipped";
 }
 

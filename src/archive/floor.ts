@@ -10,7 +10,7 @@ import type { Floor, GenerationKey } from "./keys.ts";
 export const NO_FLOOR: Floor = { generation: 0, segment: 0, snapshot: 0, time: 0 };
 
 /**
- * The floor of which both others are parts: an object is absent below it if it is absent below one of them.
+ * The floor that combines two others: an object below one of them is below it.
  *
  * @param a A floor.
  * @param b Another one.

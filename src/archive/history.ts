@@ -44,6 +44,8 @@ export interface History {
   /** The segments, oldest first. */
   readonly segments: readonly HistorySegment[];
   readonly snapshots: readonly ArchivedSnapshot[];
+  /** The indexes of the snapshots that the pieces name as archived. */
+  readonly named: ReadonlySet<Index>;
   readonly identities: readonly ArchivedIdentity[];
   /** The indexes of missing snapshots, as other keys prove, in order. */
   readonly lostSnapshots: readonly Index[];
@@ -99,7 +101,7 @@ export function historyOf(survey: Survey, wanted?: number, unended: Unended = "l
   const isLost = (base: Base) => isBeyond(reach.at(-1), base, base.end);
   const lostTail = lostAfter(segments.at(-1), pieces, limits.filter(isLost));
   const lost = { lostSnapshots, lostKeys, lostTail };
-  return { generation, generations: own, segments, snapshots, identities, ...lost, floor };
+  return { generation, generations: own, segments, snapshots, named: namedBy(segments), identities, ...lost, floor };
 }
 
 /**
@@ -274,12 +276,13 @@ export interface Gap {
  * @param history The history.
  * @returns The gap; `undefined` if nothing is missing, or a snapshot covers it.
  */
-export function gapBefore({ segments, snapshots, floor: pruned }: History): Gap | undefined {
+export function gapBefore(history: History): Gap | undefined {
+  const { segments, floor: pruned } = history;
   const firstIndex = pruned.snapshot + 1;
   const { first, number } = segments[0]?.id ?? { first: 1, number: 1 };
   if (first <= firstIndex) return undefined;
   const floor = Math.min(first, floorOf(segments));
-  if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;
+  if (isCovered(history, 0, floor)) return undefined;
   return { number: number - 1, firstIndex, lastIndex: first - 1, floor, isCovered: false };
 }
 
@@ -290,7 +293,8 @@ export function gapBefore({ segments, snapshots, floor: pruned }: History): Gap 
  * @param at The number of the segment in it, from 0.
  * @returns The gap; `undefined` if there is none.
  */
-export function gapAfter({ segments, snapshots, lostTail }: History, at: number): Gap | undefined {
+export function gapAfter(history: History, at: number): Gap | undefined {
+  const { segments, lostTail } = history;
   const [before, next] = [segments[at], segments[at + 1]];
   if (next === undefined) return lostTail;
   if (before?.hasGap !== true) return undefined;
@@ -299,7 +303,27 @@ export function gapAfter({ segments, snapshots, lostTail }: History, at: number)
   const lastIndex = Math.max(next.id.first - 1, firstIndex);
   // Unless a whole segment is missing, the pieces at the end of this one are.
   const number = before.id.number + (next.id.number > before.id.number + 1 ? 1 : 0);
-  return { number, firstIndex, lastIndex, floor, isCovered: snapshots.some(({ index }) => index >= floor - 1) };
+  return { number, firstIndex, lastIndex, floor, isCovered: isCovered(history, at + 1, floor) };
+}
+
+/** The indexes of the snapshots that the pieces of segments name as archived. */
+function namedBy(segments: readonly HistorySegment[]): ReadonlySet<Index> {
+  return new Set(segments.flatMap(({ chain }) => chain.map(({ archived }) => archived)));
+}
+
+/** The gaps before the last segment that no snapshot of the history covers. */
+export function uncoveredGaps(history: History): Gap[] {
+  const within = history.segments.slice(1).map((_, i) => gapAfter(history, i));
+  return [gapBefore(history), ...within].filter((gap) => gap !== undefined && !gap.isCovered) as Gap[];
+}
+
+/**
+ * Whether a snapshot covers everything that is missing before a segment. Only the pieces from there on show that the log
+ * had a snapshot: the history also lists those of entries that a later generation replaced.
+ */
+function isCovered({ segments, snapshots }: History, from: number, floor: Index): boolean {
+  const named = namedBy(segments.slice(from));
+  return snapshots.some(({ index }) => index >= floor - 1 && named.has(index));
 }
 
 /**

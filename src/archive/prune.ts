@@ -40,7 +40,7 @@ export interface PruneOptions {
 
 /** The result of pruning an archive. */
 export interface PruneReport {
-  /** The oldest generation of which objects are kept; 0 if the archive was never pruned. */
+  /** The oldest generation that still has objects; 0 if the archive was never pruned. */
   readonly oldestGeneration: number;
   /** From this index on, the archive can be restored to any index; 0 if no snapshot was ever pruned. */
   readonly oldestIndex: Index;

@@ -56,8 +56,6 @@ export interface Survey {
  * @returns The objects.
  */
 export async function surveyStore(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
-  const claims = new Set<number>();
-  for await (const { key } of store.list(CLAIMS, options)) claims.add(claimedGeneration(key) ?? 0);
   const keys: GenerationKey[] = [];
   const wrong: { readonly key: string; readonly read: GenerationKey }[] = [];
   // Floors come last in the list. So if an object was deleted before it was listed, its floor is listed.
@@ -66,6 +64,9 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
     keys.push(read);
     if (size !== (sizeInKey(read) ?? size)) wrong.push({ key, read });
   }
+  // A generation is claimed before it has objects. So the claims of all listed objects are listed after them.
+  const claims = new Set<number>();
+  for await (const { key } of store.list(CLAIMS, options)) claims.add(claimedGeneration(key) ?? 0);
   const survey = surveyOf(claims, keys);
   const wrongSizes = wrong.filter(({ read }) => !isBelow(read, survey.floor)).map(({ key }) => key);
   return { ...survey, wrongSizes: new Set(wrongSizes) };

@@ -34,10 +34,10 @@ export interface StoredEvent<E> {
 }
 
 /**
- * Limits beyond which a log drops its oldest events. It drops them when it is opened and while it is written, in steps of
- * an eighth of a limit. So it keeps at least as much as the limits allow, and up to a quarter more. Disk space is freed
- * later, a file at a time. If many producers use ids, the log stores a large table of them. It then deletes files only
- * after it has written as many bytes as the table has. An idle log drops nothing.
+ * The limits of a log. Above a limit, the log drops its oldest events: when it is opened, and while it is written. It
+ * drops an eighth of the limit at a time. So it keeps at least the limit, and at most a quarter more. The log frees disk
+ * space later, one file at a time. If many producers use ids, the log stores a large table of them. It then deletes files
+ * only after it has written as many bytes as the table has. An idle log drops nothing.
  */
 export interface EventRetention {
   /** Bytes of events, encoded. */

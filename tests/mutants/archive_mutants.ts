@@ -11,9 +11,32 @@ const FETCH = "src/archive/fetch_object.ts";
 const FRAMES = "src/archive/frames.ts";
 const CLI = "src/cli/archive.ts";
 const VERIFY = "src/archive/verify_archive.ts";
+const CLAIMS_LISTED = "  const claims = new Set<number>();\n" +
+  "  for await (const { key } of store.list(CLAIMS, options)) claims.add(claimedGeneration(key) ?? 0);\n";
 
 /** Mutants of restoring and verifying an archive, and of its commands. */
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a snapshot that no later piece names covers a gap",
+    file: HISTORY,
+    edits: [[" && named.has(index)", ""]],
+    dies: "archive_history_test",
+  },
+  {
+    name: "a snapshot of replaced entries makes another one at its index lost",
+    file: CUT,
+    edits: [["named.has(index)", "snapshots.some((one) => one.index === index)"]],
+    dies: "archive_history_test",
+  },
+  {
+    name: "claims are listed before generations",
+    file: SURVEY,
+    edits: [
+      ["  const keys: GenerationKey[] = [];\n", CLAIMS_LISTED + "  const keys: GenerationKey[] = [];\n"],
+      [CLAIMS_LISTED + "  const survey", "  const survey"],
+    ],
+    dies: "archive_begin_test",
+  },
   {
     name: "a generation has all pieces of the one before it",
     file: HISTORY,
@@ -146,7 +169,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "entries before the first archived segment are missing even if a snapshot covers them",
     file: HISTORY,
-    edits: [["  if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;\n", "  void snapshots;\n"]],
+    edits: [["  if (isCovered(history, 0, floor)) return undefined;\n", ""]],
     dies: "archive_verify_test",
   },
   {

@@ -50,7 +50,7 @@ export const ARCHIVE_SIZE_MUTANTS: readonly Mutant[] = [
   {
     name: "a snapshot with another term in its key counts as never archived",
     file: "src/archive/cut.ts",
-    edits: [[" || snapshots.some((one) => one.index === index)", ""]],
+    edits: [[" || named.has(index)", ""]],
     dies: DIES,
   },
   {

@@ -11,6 +11,12 @@ const ARCHIVE = "src/archive/archive.ts";
 /** Mutants of archiving a log. */
 export const ARCHIVER_MUTANTS: readonly Mutant[] = [
   {
+    name: "an archiver continues an upload that needs the snapshot of another copy",
+    file: "src/archive/begin.ts",
+    edits: [["floor - 1 > view.snapshot.index", "floor - 1 > Infinity"]],
+    dies: "archive_begin_test",
+  },
+  {
     name: "an archiver that starts never forgets deleted segments",
     file: "src/archive/begin.ts",
     edits: [["      if (isDeleted) view.recoverNext();\n", ""]],
