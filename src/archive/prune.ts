@@ -15,7 +15,7 @@ import { invalid, show } from "../api/validate.ts";
 import { isClaimed } from "./claims.ts";
 import { fetchSnapshot } from "./fetch_object.ts";
 import { highestFloor, isBelow, isSameFloor } from "./floor.ts";
-import { gapAfter, gapBefore, type History, requireHistory } from "./history.ts";
+import { requireHistory, uncoveredGaps } from "./history.ts";
 import { type Floor, floorKey, type GenerationKey, GENERATIONS, readKey } from "./keys.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { floorFor, type Retained } from "./retention.ts";
@@ -160,7 +160,7 @@ async function requireSettled(
 async function requireIntact(store: ObjectStore, survey: Survey, options: RequestOptions): Promise<void> {
   const history = requireHistory(survey, undefined, store.name);
   const { lostKeys: [key], lostSnapshots: [lost], snapshots } = history;
-  const gap = gapBefore(history) ?? lostGap(history);
+  const gap = uncoveredGaps(history)[0] ?? history.lostTail;
   if (key !== undefined) throw incomplete(store, `the object ${key.key} is missing`);
   if (lost !== undefined) throw incomplete(store, `the snapshot at index ${lost} is missing`);
   if (gap !== undefined) throw incomplete(store, `the entries ${gap.firstIndex} to ${gap.lastIndex} are missing`);
@@ -173,11 +173,6 @@ async function requireIntact(store: ObjectStore, survey: Survey, options: Reques
       throw isDamaged ? incomplete(store, `the object ${snapshot.key} is damaged`) : error;
     });
   }
-}
-
-/** The first gap that no snapshot covers. */
-function lostGap(history: History) {
-  return history.segments.map((_, i) => gapAfter(history, i)).find((gap) => gap !== undefined && !gap.isCovered);
 }
 
 function incomplete({ name }: ObjectStore, why: string): WalLogError {

@@ -51,7 +51,7 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
   {
     name: "an archive is pruned although an object is missing that is kept",
     file: PRUNE,
-    edits: [["const gap = gapBefore(history) ?? lostGap(history);", "const gap = gapBefore(history);"]],
+    edits: [["uncoveredGaps(history)[0] ?? history.lostTail", "history.lostTail"]],
     dies: "archive_prune_faults_test",
   },
   {
