@@ -120,6 +120,18 @@ describe("pruning an archive", () => {
     }
   });
 
+  it("deletes nothing if a segment after the newest snapshot is missing", async () => {
+    const archived = await withRounds(5);
+    const { store } = archived;
+    archived.append(500);
+    await archived.archive();
+    const segments = [...new Set(store.keys("/segments/").map((key) => key.slice(0, key.lastIndexOf("/"))))];
+    for (const key of store.keys(segments.at(-2)!)) store.objects.delete(key);
+    const before = store.keys("");
+    await assert.rejects(prune(store, OPTIONS), { code: "CORRUPT", message: /the entries \d+ to \d+ are missing/ });
+    assert.deepEqual(store.keys(""), before);
+  });
+
   it("prunes although an object is missing that it would delete", async () => {
     const archived = await withRounds(5);
     const { store } = archived;

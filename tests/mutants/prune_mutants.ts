@@ -55,6 +55,12 @@ export const PRUNE_MUTANTS: readonly Mutant[] = [
     dies: "archive_prune_faults_test",
   },
   {
+    name: "an archive is pruned although its last pieces are missing",
+    file: PRUNE,
+    edits: [["uncoveredGaps(history)[0] ?? history.lostTail", "uncoveredGaps(history)[0]"]],
+    dies: "archive_prune_faults_test",
+  },
+  {
     name: "an archive is pruned although a snapshot is missing that is kept",
     file: PRUNE,
     edits: [["if (lost !== undefined) throw", "if (lost === 0) throw"]],
