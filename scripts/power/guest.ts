@@ -18,7 +18,7 @@ import { filesOf, objectsOf, Writer } from "./writer.ts";
 
 const DISK = "/disk";
 const LOG = `${DISK}/log`;
-/** On the same disk. A real store does not lose its power with the log, which is easier. */
+/** On the same disk, so the store loses power together with the log. A real store does not. */
 const STORE = `${DISK}/store`;
 /** The steps of the history that warms the program up. */
 const WARM_UP_STEPS = 150;
